@@ -1,0 +1,1 @@
+"""Ground floor: errors, identifiers, clock, limits, back-off, tasks, logging."""

@@ -1,0 +1,159 @@
+"""Every size, time-out, lifetime and count limit, with what it protects.
+
+Sizes are bytes, times are seconds unless the name says otherwise.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+# Formats: a decoder refuses before it allocates.
+REQUEST_BYTES: Final = 64 * 1024
+"""Body of one RPC request: memory per connection."""
+REPLY_BYTES: Final = 1024 * 1024
+"""Body of one RPC reply, on the calling side: memory per poll."""
+INVITE_BYTES: Final = 8 * 1024
+"""Decoded invite code: memory of a paste."""
+JSON_DEPTH: Final = 16
+"""Nesting of JSON from outside: the parser's stack."""
+CBOR_DEPTH: Final = 8
+"""Nesting of CBOR from outside: the parser's stack."""
+INTEGER_MAX: Final = 2**53 - 1
+"""Largest integer on the wire: what every JSON reader keeps exactly."""
+NODE_NAME_BYTES: Final = 64
+"""A node's name in UTF-8: tables and state size."""
+APPS_PER_STATE: Final = 512
+"""Apps in one state: size of a stored peer."""
+APP_FIELD_BYTES: Final = 128
+"""An app's id, status or version: size of a stored peer."""
+LAN_ADDRESSES: Final = 8
+"""`lan` entries of an invite or a join: dial attempts."""
+HEADER_BYTES: Final = 8 * 1024
+"""One header line of a request: memory per connection."""
+
+# Signed requests (PROTOCOL section 1).
+SIGNATURE_LIFETIME: Final = 60
+"""Largest `expires - created`: how long a captured request could be played."""
+FRESHNESS_WINDOW: Final = 60
+"""Largest |now - created|: clock skew accepted without a challenge."""
+NONCE_MEMORY: Final = 121
+"""How long a nonce is remembered after max(now, created): outlives both windows above."""
+NONCES_PER_KEY: Final = 512
+"""Remembered nonces of one key: one peer cannot fill the table."""
+NONCES_IN_ALL: Final = 65536
+"""Remembered nonces in all: memory of the replay table."""
+NONCE_CHARACTERS_MIN: Final = 16
+NONCE_CHARACTERS_MAX: Final = 64
+CHALLENGE_CHARACTERS: Final = 128
+"""Longest challenge: header size."""
+CHALLENGE_LIFETIME: Final = 30
+"""How long a challenge can be answered: replay window of the challenge path."""
+CHALLENGE_AFTER_START: Final = 180
+"""Challenge everyone this long after a start: the replay table of before is gone (invariant 1)."""
+
+# Joining (PROTOCOL section 4).
+INVITE_TTL_DEFAULT: Final = 24 * 3600
+INVITE_TTL_MIN: Final = 60
+INVITE_TTL_MAX: Final = 30 * 24 * 3600
+OPEN_INVITES: Final = 64
+"""Invites that are open at once: size of invites.json."""
+INVITES_KEPT: Final = 512
+"""Ended invites kept for the owner to read: size of invites.json."""
+OUTBOX_AFTER_EXPIRY: Final = 24 * 3600
+"""A join is retried this long after its code expired."""
+AWAITING_AFTER_EXPIRY: Final = 30 * 24 * 3600
+"""A join that waits for the other owner is retried, slowly, this long after its code expired."""
+JOIN_TRIES_UNKNOWN: Final = 20
+"""Joins with unknown tokens per minute on one listener: guessing and CPU."""
+PENDING_JOINS: Final = 16
+"""Late joins that wait for the owner: size of invites.json."""
+PEERS: Final = 5000
+"""Peers of one node: size of nodes.json."""
+TOMBSTONES: Final = 10000
+"""Removed peers remembered: size of nodes.json (150 bytes each)."""
+
+# Polling and liveness (PROTOCOL sections 4 and 8).
+POLL_INTERVAL: Final = 60
+POLL_INTERVAL_MIN: Final = 5
+POLL_INTERVAL_UNPROVEN: Final = 3600
+"""Polls of a joiner that never answered: its onion is only a claim."""
+POLL_BACKOFF_FIRST: Final = 15
+POLL_BACKOFF_MAX: Final = 3600
+POLLS_IN_FLIGHT: Final = 64
+"""Outgoing polls and joins at once: circuits and memory of replies."""
+HEARD_RECENTLY: Final = 24 * 3600
+"""A confirmed peer heard within this time needs no new invite (`invite accept` says so)."""
+OBSERVATIONS_FLUSH: Final = 30
+"""What polling learned is written at most this often: wear of the disk."""
+JOIN_BACKOFF_FIRST: Final = 2
+JOIN_BACKOFF_MAX: Final = 900
+JOIN_SLOW_RETRY: Final = 1800
+"""Retries while the other owner has to approve."""
+STATE_SAMPLE_INTERVAL: Final = 10
+"""Gauges are sampled at most this often, while somebody asks."""
+
+# Connections.
+CONNECT_TIMEOUT: Final = 60
+"""A first circuit to an onion service can take this long."""
+CALL_TIMEOUT: Final = 90
+"""One RPC call, connection included."""
+READ_TIMEOUT: Final = 30
+"""A peer that sends nothing for this long in the middle of a message is cut."""
+KEEPALIVE: Final = 150
+"""Idle connections are kept a little longer than two polls: a warm call skips the SOCKS handshake."""
+CONNECTIONS_INBOUND: Final = 256
+"""Connections on one listener: file descriptors and memory."""
+REQUESTS_IN_FLIGHT: Final = 64
+"""Requests handled at once on one listener: memory of bodies."""
+CONTROL_LINE_BYTES: Final = 1024 * 1024
+"""One message to the control socket: memory of the agent."""
+CONTROL_REPLY_BYTES: Final = 256 * 1024 * 1024
+"""One answer of the own agent: memory of a command; a list of all peers is the largest."""
+CONTROL_CONNECTIONS: Final = 16
+"""Control connections at once."""
+CONTROL_IDLE_TIMEOUT: Final = 30
+"""A control connection that sends no whole line for this long is closed."""
+CONTROL_ANSWER_TIMEOUT: Final = 600
+"""A command waits this long for the agent's answer: `peer sync` of many peers takes the longest."""
+
+# Storage.
+STORE_FILE_BYTES: Final = 256 * 1024 * 1024
+"""Largest JSON file that is read back: memory at start."""
+LOCK_WAIT: Final = 10.0
+"""How long a command waits for another command."""
+UNIX_PATH_BYTES: Final = 107
+"""Longest path of a Unix socket (sun_path less its NUL)."""
+
+# Tor.
+TOR_START_TIMEOUT: Final = 60
+"""Tor opens its control socket within this time or is started again."""
+TOR_STOP_TIMEOUT: Final = 5
+TOR_RESTART_FIRST: Final = 1
+TOR_RESTART_MAX: Final = 300
+SELF_PROBE_INTERVAL: Final = 300
+"""How often the node reaches itself through Tor once it is ready."""
+SELF_PROBE_TIMEOUT: Final = 60
+"""One try of the node to reach itself: a first circuit can take this long."""
+SELF_PROBE_FIRST: Final = 0.1
+SELF_PROBE_MAX: Final = 5
+"""Pauses between tries until the node reached itself once: grow from the first to the second."""
+TOR_STALL: Final = 60
+"""Without progress for this long, the status says so even when tor gives no reason."""
+TOR_LOCK_WAIT: Final = 30
+"""How long a tor left over from a killed agent may take to end."""
+TOR_LOG_BYTES: Final = 1024 * 1024
+"""Tor's log file is set aside at a start once it is this large: disk."""
+TOR_OUTPUT_BYTES: Final = 4096
+"""What is kept of the last words of a tor that ends: memory."""
+TORRC_EXTRA_BYTES: Final = 64 * 1024
+"""Largest file of extra torrc lines."""
+TOR_STREAMS_PER_CIRCUIT: Final = 32
+"""Streams on one circuit to our onion: one caller cannot hold every inbound connection."""
+CONNECTIONS_OUTBOUND: Final = 256
+"""Calls under way at once: file descriptors and circuits."""
+CONNECTIONS_PER_PEER: Final = 4
+"""Calls under way at once to one peer."""
+PROXY_LINE_BYTES: Final = 107
+"""Tor's first line on an inbound connection (PROXY protocol, version 1): memory per connection."""
+PROXY_LINE_TIMEOUT: Final = 10
+"""Tor sends its first line at once."""

@@ -1,0 +1,56 @@
+"""Values in words for people: durations, sizes, and text that cannot touch the terminal. Pure."""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import Final
+
+from enigma_fed.wire import timestamps
+
+_UNITS: Final = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
+_INVISIBLE: Final = frozenset({"Cc", "Cf", "Zl", "Zp", "Co", "Cn", "Cs"})
+_SIZES: Final = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
+
+
+def duration(seconds: float, units: int = 2) -> str:
+    """`90.0` -> "1 min 30 s"; that many units at most."""
+    rest = max(0, round(seconds))
+    parts: list[str] = []
+    for size, unit in _UNITS:
+        count, rest = divmod(rest, size)
+        if count or (parts and len(parts) < units):
+            parts.append(f"{count} {unit}")
+    return " ".join(part for part in parts[:units] if not part.startswith("0 ")) or "0 s"
+
+
+def ago(when: str | None, now: float) -> str:
+    """RFC 3339 text against Unix seconds, in one unit: "3 min ago", "in 2 h"; "never" for None."""
+    if when is None:
+        return "never"
+    seconds = now - timestamps.from_text(when)
+    if abs(seconds) < 1:
+        return "just now"
+    return f"{duration(seconds, 1)} ago" if seconds > 0 else f"in {duration(-seconds, 1)}"
+
+
+def size(count: int | None) -> str:
+    """Bytes as "3.4 GiB"; "-" for None."""
+    if count is None:
+        return "-"
+    value, unit = float(count), _SIZES[0]
+    for unit in _SIZES:
+        if value < 1024 or unit == _SIZES[-1]:
+            break
+        value /= 1024
+    return f"{value:.0f} {unit}" if unit == "B" or value >= 100 else f"{value:.1f} {unit}"
+
+
+def milliseconds(value: float | None) -> str:
+    """A round trip as "340 ms"; "-" for None."""
+    return "-" if value is None else f"{value:.0f} ms"
+
+
+def printable(text: str) -> str:
+    """The text with every control and invisible character as "?": a peer's words cannot steer a terminal."""
+    visible = text.replace("\t", " ")
+    return "".join("?" if unicodedata.category(c) in _INVISIBLE else c for c in visible)

@@ -1,0 +1,274 @@
+"""`enigma-fed invite …`: codes made here, and codes accepted here."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from enigma_fed.cli.context import CliContext, current
+from enigma_fed.cli.groups import Group
+from enigma_fed.cli.types import SCOPE, TRUST, ttl_option
+
+if TYPE_CHECKING:
+    from enigma_fed.wire.views import InvitePreview, InviteView, NodeView
+
+
+@click.group("invite", cls=Group, examples=("enigma-fed invite create", "enigma-fed invite accept"))
+def invite() -> None:
+    """Invite another home, or accept an invite.
+
+    An invite is a code (fed1:…) that lets one home join this one, once, for a limited time.
+    """
+
+
+@invite.command(
+    "create",
+    examples=(
+        "enigma-fed invite create",
+        "enigma-fed invite create --scope trusted --ttl 2h",
+        "enigma-fed invite create --qr-file invite.png",
+    ),
+)
+@click.option("--scope", type=SCOPE, default="observer", show_default=True, help="What they will be here.")
+@ttl_option
+@click.option("--qr", is_flag=True, help="Draw the code as a QR code, too.")
+@click.option("--qr-file", metavar="FILE", help="Write the code as a QR code into a new .png or .svg file.")
+def create(scope: str, ttl: int, qr: bool, qr_file: str | None) -> None:
+    """Make an invite code for one other home, and print it.
+
+    An observer sees this node's state; a trusted home may also install apps, where your policy allows it.
+    """
+    from enigma_fed.cli import output
+
+    here = current()
+    _check_pictures(here, qr, qr_file)
+    with here.operations(mutating=True) as node:
+        if qr:
+            from enigma_fed.cli.qr import check_terminal
+
+            check_terminal(_specimen(node.identity(), scope, ttl))
+        made = node.invite_create(scope, ttl)
+    code = made.code or ""
+    if here.json:
+        output.data_json(made)
+    else:
+        output.data(code)
+        _tell_created(made)
+    _draw(code, qr, qr_file)
+
+
+def _check_pictures(here: CliContext, qr: bool, qr_file: str | None) -> None:
+    from enigma_fed.base.errors import UsageError
+
+    if qr and here.json:
+        raise UsageError("--qr draws for people and does not go with --json", hint="Take --qr-file.")
+    if qr_file is not None:
+        from enigma_fed.cli.qr import check_file
+
+        check_file(Path(qr_file))
+
+
+def _specimen(node: NodeView, scope: str, ttl: int) -> str:
+    """A code as long as the real one, so that a terminal too small is found before an invite is made."""
+    from enigma_fed.base.ids import Did, OnionAddress
+    from enigma_fed.wire.invite import draft
+    from enigma_fed.wire.records import TrustLevel
+
+    now = int(time.time())
+    made = draft(
+        did=Did.parse(node.did),
+        onion=OnionAddress.parse(node.onion),
+        token=bytes(16),
+        scope=TrustLevel(scope),
+        issued_at=now,
+        expires_at=now + ttl,
+        name=node.name,
+    )
+    return made.seal(bytes(64))
+
+
+def _draw(code: str, qr: bool, qr_file: str | None) -> None:
+    import os
+
+    from enigma_fed.cli import output
+    from enigma_fed.cli import qr as pictures
+
+    if qr:
+        colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+        output.data(pictures.draw(code, colour=colour))
+    if qr_file is not None:
+        pictures.write_file(code, Path(qr_file))
+        output.talk(f"The QR code is in {qr_file}. Whoever has that file can join: delete it after use.")
+
+
+def _tell_created(made: InviteView) -> None:
+    from enigma_fed.cli import output
+    from enigma_fed.cli.humane import duration
+    from enigma_fed.wire import timestamps
+
+    lifetime = timestamps.from_text(made.expires_at) - timestamps.from_text(made.created_at)
+    output.talk(
+        f"Give this code to one home, over a channel that you trust. It works once, for "
+        f"{duration(lifetime)}, and makes them {made.scope} here. They type: enigma-fed invite accept\n"
+        f"To take it back: enigma-fed invite revoke {made.id}"
+    )
+
+
+@invite.command(
+    "accept",
+    examples=(
+        "enigma-fed invite accept",
+        "enigma-fed invite accept --file code.txt --trust trusted",
+        "wl-paste | enigma-fed invite accept -",
+    ),
+)
+@click.argument("code", required=False)
+@click.option("--file", metavar="FILE", help="Read the code from this file.")
+@click.option("--trust", type=TRUST, default="observer", show_default=True, help="What they will be here.")
+@click.option("--allow-unsigned", is_flag=True, help="Take a code without a signature (an old agent's).")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def accept(code: str | None, file: str | None, trust: str, allow_unsigned: bool, yes: bool) -> None:
+    """Accept an invite CODE of another home.
+
+    Without CODE it is asked for; "-" reads it from standard input. The agent tells the other home, and
+    tries again for as long as the code is valid and a day more.
+    """
+    from enigma_fed.cli import codes, output
+
+    here = current()
+    text = codes.read_code(code, file)
+    if output.interactive() and not yes:
+        _ask(codes.preview(text), trust)
+    with here.operations(mutating=True) as node:
+        accepted = node.invite_accept(text, trust, allow_unsigned)
+    if here.json:
+        output.data_json(accepted)
+    else:
+        _tell_accepted(accepted)
+
+
+def _ask(shown: InvitePreview, trust: str) -> None:
+    from enigma_fed.base.errors import OperationFailed
+    from enigma_fed.cli import output
+    from enigma_fed.cli.humane import ago, printable
+
+    signed = "" if shown.signed else "\n  Not signed: anybody may have made or changed this code."
+    ends = ago(shown.expires_at, time.time()) if shown.expires_at else "it does not say"
+    output.talk(
+        f"This invite is from\n  Name:        {printable(shown.name or '(none)')}\n"
+        f"  Fingerprint: {shown.fingerprint}\n  Onion:       {shown.onion}\n"
+        f"  They get:    {trust} here\n  You get:     {shown.scope} there\n  It ends:     {ends}{signed}"
+    )
+    if not output.confirm("Join them?"):
+        raise OperationFailed("you said no", hint="Nothing was changed.")
+
+
+def _tell_accepted(accepted: InviteView) -> None:
+    from enigma_fed.cli import output
+    from enigma_fed.cli.humane import printable
+
+    who = printable(accepted.name or accepted.did)
+    output.data(f"{accepted.id}  {accepted.stage}")
+    if accepted.stage == "confirmed-both":
+        output.talk(f"This node and {who} are federated.")
+        return
+    output.talk(
+        f"The invite of {who} is recorded here; {who} has not answered yet. The agent tells them as soon as "
+        f"it runs and they can be reached, and goes on trying.\n"
+        f"See how far it is: enigma-fed invite list (start the agent, if it does not run: enigma-fed run)"
+    )
+
+
+@invite.command("inspect", examples=("enigma-fed invite inspect --file code.txt",))
+@click.argument("code", required=False)
+@click.option("--file", metavar="FILE", help="Read the code from this file.")
+def inspect(code: str | None, file: str | None) -> None:
+    """Show what an invite CODE says, and do nothing with it.
+
+    Without CODE it is asked for; "-" reads it from standard input.
+    """
+    from enigma_fed.cli import codes, output
+
+    here = current()
+    shown = codes.preview(codes.read_code(code, file))
+    if here.json:
+        output.data_json(shown)
+    else:
+        _show_preview(shown)
+
+
+def _show_preview(shown: InvitePreview) -> None:
+    from enigma_fed.cli import output
+    from enigma_fed.cli.humane import ago
+
+    ends = f"{shown.expires_at} ({ago(shown.expires_at, time.time())})" if shown.expires_at else ""
+    output.details(
+        [
+            ("Name", shown.name or ""),
+            ("DID", shown.did),
+            ("Fingerprint", shown.fingerprint),
+            ("Onion address", shown.onion),
+            ("Invite id", shown.id),
+            ("You get there", shown.scope),
+            ("Made", shown.issued_at or ""),
+            ("Expired" if shown.expired else "Ends", ends),
+            ("LAN addresses", ", ".join(shown.lan)),
+            ("Signature", "holds" if shown.signed else "none: anybody may have made or changed this code"),
+        ]
+    )
+
+
+@invite.command("list", examples=("enigma-fed invite list", "enigma-fed invite list --json"))
+def list_invites() -> None:
+    """List the invites made here, accepted here, and waiting for your word."""
+    from enigma_fed.cli import output
+
+    here = current()
+    with here.operations(mutating=False) as node:
+        found = node.invite_list()
+    if here.json:
+        output.data_json(found)
+        return
+    columns = ("ID", "DIRECTION", "HOME", "STAGE", "SINCE", "ENDS", "GIVES HERE", "PROBLEM")
+    output.table(columns, [_row(entry, time.time()) for entry in found], empty="There are no invites yet.")
+    if any(entry.code is not None and entry.direction == "outgoing" for entry in found):
+        output.talk("The codes of the open invites: enigma-fed invite list --json")
+
+
+def _row(entry: InviteView, now: float) -> tuple[str, ...]:
+    from enigma_fed.cli.humane import ago
+
+    home = entry.name or (entry.used_by if entry.direction == "outgoing" else entry.did) or "-"
+    gives = (entry.scope if entry.direction == "outgoing" else entry.trust_level) or "-"
+    return (
+        entry.id,
+        entry.direction,
+        home,
+        entry.stage,
+        ago(entry.stage_at, now),
+        ago(entry.expires_at, now),
+        gives,
+        entry.last_error or "",
+    )
+
+
+@invite.command("revoke", examples=("enigma-fed invite revoke 5f1c02ab",))
+@click.argument("invite_id", metavar="ID")
+def revoke(invite_id: str) -> None:
+    """Take back an invite made here, by its ID from `invite list`.
+
+    A home that has joined with it stays: see `enigma-fed peer remove`.
+    """
+    from enigma_fed.cli import output
+
+    here = current()
+    with here.operations(mutating=True) as node:
+        ended = node.invite_revoke(invite_id)
+    if here.json:
+        output.data_json(ended)
+    else:
+        output.talk(f"Invite {ended.id} is revoked: nobody can join with it any more.")

@@ -1,0 +1,247 @@
+"""`enigma-fed peer …`: the homes that this node knows."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import click
+
+from enigma_fed.cli.context import CliContext, current
+from enigma_fed.cli.groups import Group
+from enigma_fed.cli.types import TRUST
+
+if TYPE_CHECKING:
+    from enigma_fed.wire.views import PeerView
+
+
+@click.group("peer", cls=Group, examples=("enigma-fed peer list", "enigma-fed peer show attic"))
+def peer() -> None:
+    """See and manage the homes that this node knows.
+
+    A PEER is a name, a DID, or the first 6 or more characters of a DID after did:key:.
+    """
+
+
+@peer.command("list", examples=("enigma-fed peer list", "enigma-fed peer list --json"))
+def list_peers() -> None:
+    """List the homes that this node knows, and how they are."""
+    here = current()
+    with here.operations(mutating=False) as node:
+        found = node.peer_list()
+    _show_list(here, found)
+
+
+def _show_list(here: CliContext, found: list[PeerView]) -> None:
+    from enigma_fed.cli import output
+
+    if here.json:
+        output.data_json(found)
+        return
+    columns = ("NAME", "DID", "TRUST", "STAGE", "LIVENESS", "LAST SEEN", "LATENCY", "PROBLEM")
+    empty = "There are no peers yet. Make an invite: enigma-fed invite create"
+    output.table(columns, [_row(entry, time.time()) for entry in found], empty=empty)
+
+
+def _row(entry: PeerView, now: float) -> tuple[str, ...]:
+    from enigma_fed.cli.humane import ago, milliseconds
+
+    if entry.invalid is not None:
+        return (
+            entry.name or "-",
+            entry.did or "-",
+            "-",
+            "invalid",
+            "-",
+            "-",
+            "-",
+            entry.last_error or "not valid",
+        )
+    return (
+        _name(entry),
+        entry.did.removeprefix("did:key:")[:12] + "…",
+        entry.trust_level,
+        entry.stage,
+        "paused" if entry.paused else entry.liveness,
+        ago(entry.last_seen, now),
+        milliseconds(entry.latency_ms),
+        "they forgot this node" if entry.they_forgot_us else entry.last_error or "",
+    )
+
+
+def _name(entry: PeerView) -> str:
+    return entry.alias or entry.name or entry.did
+
+
+@peer.command("show", examples=("enigma-fed peer show attic",))
+@click.argument("ref", metavar="PEER")
+def show(ref: str) -> None:
+    """Show all that is known about PEER."""
+    here = current()
+    with here.operations(mutating=False) as node:
+        entry = node.peer_show(ref)
+    _show_one(here, entry)
+
+
+def _show_one(here: CliContext, entry: PeerView) -> None:
+    from enigma_fed.cli import output
+
+    if here.json:
+        output.data_json(entry)
+    else:
+        output.details([*_membership(entry, time.time()), *_state(entry)])
+
+
+def _membership(entry: PeerView, now: float) -> list[tuple[str, str]]:
+    from enigma_fed.cli.humane import ago, milliseconds
+
+    problem = f"{entry.last_error} ({ago(entry.last_error_at, now)})" if entry.last_error else ""
+    return [
+        ("Name", _name(entry)),
+        ("Its own name", (entry.name or "") if entry.alias else ""),
+        ("DID", entry.did),
+        ("Onion address", entry.onion),
+        ("Trust here", entry.trust_level),
+        ("Our trust there", entry.granted_trust or ""),
+        ("Stage", f"{entry.stage} ({ago(entry.stage_at, now)})" if entry.stage else ""),
+        ("Liveness", f"{entry.liveness}, paused" if entry.paused else entry.liveness),
+        ("Last seen", ago(entry.last_seen, now)),
+        ("Latency", milliseconds(entry.latency_ms) if entry.latency_ms is not None else ""),
+        ("Forgot this node", "yes: ask for a new invite" if entry.they_forgot_us else ""),
+        ("Last problem", problem),
+        ("Invalid entry", entry.invalid or ""),
+    ]
+
+
+def _state(entry: PeerView) -> list[tuple[str, str]]:
+    from enigma_fed.cli.humane import duration, size
+
+    state = entry.last_state
+    if state is None:
+        return [("State", "none yet")]
+    cpu = f"{state.cpu_usage_percent:.1f} %" if state.cpu_usage_percent is not None else ""
+    return [
+        (
+            "State of",
+            f"{state.timestamp}" + (f" ({duration(entry.age_s)} old)" if entry.age_s is not None else ""),
+        ),
+        ("CPU", cpu),
+        ("Memory", f"{size(state.mem_used_bytes)} of {size(state.mem_total_bytes)}"),
+        ("Disk", f"{size(state.disk_used_bytes)} of {size(state.disk_total_bytes)}"),
+        ("Up for", duration(state.uptime_secs) if state.uptime_secs is not None else ""),
+        ("Apps", ", ".join(f"{app.id} {app.status}" for app in state.apps)),
+    ]
+
+
+@peer.command("approve", examples=("enigma-fed peer approve attic",))
+@click.argument("ref", metavar="PEER")
+def approve(ref: str) -> None:
+    """Let PEER in, whose join came too late and waits for your word."""
+    here = current()
+    with here.operations(mutating=True) as node:
+        entry = node.peer_approve(ref)
+    _done(here, entry, f"{_name(entry)} may join; it becomes {entry.trust_level} here.")
+
+
+@peer.command(
+    "trust", examples=("enigma-fed peer trust attic trusted", "enigma-fed peer trust attic untrusted")
+)
+@click.argument("ref", metavar="PEER")
+@click.argument("level", type=TRUST)
+def trust(ref: str, level: str) -> None:
+    """Set what PEER may do here.
+
+    An untrusted peer may do nothing, an observer sees this node's state, a trusted one may also install apps.
+    """
+    here = current()
+    with here.operations(mutating=True) as node:
+        entry = node.peer_trust(ref, level)
+    _done(here, entry, f"{_name(entry)} is {entry.trust_level} here now.")
+
+
+@peer.command(
+    "rename",
+    examples=('enigma-fed peer rename z6MkhaXg "Grandma\'s attic"', 'enigma-fed peer rename attic ""'),
+)
+@click.argument("ref", metavar="PEER")
+@click.argument("name")
+def rename(ref: str, name: str) -> None:
+    """Call PEER by NAME here; an empty NAME brings its own name back."""
+    here = current()
+    with here.operations(mutating=True) as node:
+        entry = node.peer_rename(ref, name or None)
+    _done(here, entry, f"It is called {_name(entry)} here now.")
+
+
+@peer.command("remove", examples=("enigma-fed peer remove attic", "enigma-fed peer remove attic --yes"))
+@click.argument("ref", metavar="PEER")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def remove(ref: str, yes: bool) -> None:
+    """Remove PEER at once; it comes back only by a new invite."""
+    from enigma_fed.base.errors import OperationFailed
+    from enigma_fed.cli import output
+    from enigma_fed.cli.humane import printable
+
+    here = current()
+    if output.interactive() and not yes:
+        with here.operations(mutating=False) as node:
+            entry = node.peer_show(ref)
+        ref = entry.did or ref
+        if not output.confirm(f"Remove {printable(_name(entry))} ({entry.did})?"):
+            raise OperationFailed("you said no", hint="Nothing was changed.")
+    with here.operations(mutating=True) as node:
+        node.peer_remove(ref)
+    if here.json:
+        output.data_json({"removed": ref})
+    else:
+        output.talk("Removed. It can no longer read anything here; a new invite lets it back in.")
+
+
+@peer.command("sync", examples=("enigma-fed peer sync", "enigma-fed peer sync attic"))
+@click.argument("ref", metavar="[PEER]", required=False)
+def sync(ref: str | None) -> None:
+    """Ask PEER, or every peer, for its state now."""
+    from enigma_fed.cli import output
+
+    here = current()
+    with here.operations(mutating=True) as node, output.progress("asking over Tor, this can take a minute"):
+        found = node.peer_sync(ref)
+    _show_list(here, found)
+
+
+@peer.command("ping", examples=("enigma-fed peer ping attic",))
+@click.argument("ref", metavar="PEER")
+def ping(ref: str) -> None:
+    """Reach PEER now, and say how long its signed answer took."""
+    from enigma_fed.cli import output
+    from enigma_fed.cli.humane import milliseconds, printable
+
+    here = current()
+    with here.operations(mutating=True) as node, output.progress("asking over Tor, this can take a minute"):
+        answer = node.peer_ping(ref)
+    if here.json:
+        output.data_json(answer)
+        return
+    skew = f", its clock differs by {answer.skew_s} s" if answer.skew_s else ""
+    output.data(f"{printable(answer.name)} answered in {milliseconds(answer.latency_ms)}{skew}")
+
+
+@peer.command("pause", examples=("enigma-fed peer pause attic", "enigma-fed peer pause attic --resume"))
+@click.argument("ref", metavar="PEER")
+@click.option("--resume", is_flag=True, help="Ask it again from now on.")
+def pause(ref: str, resume: bool) -> None:
+    """Stop asking PEER for its state; it may still ask this node."""
+    here = current()
+    with here.operations(mutating=True) as node:
+        entry = node.peer_pause(ref, not resume)
+    _done(here, entry, f"{_name(entry)} is {'asked again' if resume else 'no longer asked'}.")
+
+
+def _done(here: CliContext, entry: PeerView, text: str) -> None:
+    from enigma_fed.cli import output
+    from enigma_fed.cli.humane import printable
+
+    if here.json:
+        output.data_json(entry)
+    else:
+        output.talk(printable(text))

@@ -1,0 +1,23 @@
+"""`enigma-fed run`: the agent in the foreground."""
+
+from __future__ import annotations
+
+import click
+
+from enigma_fed.cli.context import current
+from enigma_fed.cli.groups import Command
+
+
+@click.command("run", cls=Command, examples=("enigma-fed run", "ENIGMA_FED_TOR__MODE=off enigma-fed run"))
+def run() -> None:
+    """Run the agent in the foreground, until Ctrl-C or SIGTERM.
+
+    On an empty data folder it makes a new node first, and says so.
+    """
+    from enigma_fed.cli import wiring
+    from enigma_fed.daemon.app import run_agent
+
+    here = current()
+    paths = wiring.node_paths(here.flags)
+    settings = wiring.node_config(paths).settings
+    run_agent(settings, paths)

@@ -1,0 +1,341 @@
+"""The configuration: TOML and environment to frozen settings (docs/CONFIG.md is generated from here).
+
+Strength: flag, environment (`ENIGMA_FED_TOR__MODE`), file, default. An unknown key is an error.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import Field, dataclass, field, fields
+from pathlib import Path
+from typing import Any, Final, TypeAlias, cast
+
+from enigma_fed.base import limits
+from enigma_fed.base.errors import ConfigError, EnigmaError
+from enigma_fed.base.ids import parse_node_name
+
+Value: TypeAlias = str | int
+_PREFIX: Final = "ENIGMA_FED_"
+# Environment variables that are no configuration keys: they say where things are.
+_OTHER_VARIABLES: Final = frozenset({"ENIGMA_FED_DATA_DIR", "ENIGMA_FED_CONFIG"})
+_FILE_BYTES: Final = 256 * 1024
+
+
+def _option(
+    default: Value,
+    meaning: str,
+    *,
+    choices: tuple[str, ...] = (),
+    least: int | None = None,
+    most: int | None = None,
+    check: Callable[[str], None] | None = None,
+) -> Any:
+    """A dataclass field that carries what the reference, the schema and the checks need."""
+    metadata = {"meaning": meaning, "choices": choices, "least": least, "most": most, "check": check}
+    return field(default=default, metadata=metadata)
+
+
+def _check_name(text: str) -> None:
+    if text:
+        parse_node_name(text)
+
+
+def _check_listen(text: str) -> None:
+    if text:
+        parse_listen(text)
+
+
+def _check_path(text: str) -> None:
+    if text and (not text.startswith("/") or "\0" in text):
+        raise ConfigError("it must be an absolute path")
+
+
+@dataclass(frozen=True, slots=True)
+class NodeSettings:
+    """This node."""
+
+    name: str = _option("", "Name that peers see; empty for the machine's host name.", check=_check_name)
+
+
+@dataclass(frozen=True, slots=True)
+class RpcSettings:
+    """The RPC endpoint."""
+
+    listen: str = _option(
+        "127.0.0.1:8787",
+        "Loopback address and port of `/rpc/v1`; port 0 takes a free one, empty opens none. "
+        "Peers come through the onion service, not through this.",
+        check=_check_listen,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class TorSection:
+    """Tor."""
+
+    mode: str = _option(
+        "managed",
+        "`managed` runs a tor of its own with the node's onion service; `off` runs without Tor.",
+        choices=("managed", "off"),
+    )
+    binary: str = _option("", "Path of the tor program; empty looks for it.", check=_check_path)
+    torrc_extra: str = _option(
+        "", "Path of a file whose lines are appended to the managed tor's torrc.", check=_check_path
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class FederationSettings:
+    """Polling of peers."""
+
+    poll_interval: int = _option(
+        limits.POLL_INTERVAL,
+        "Seconds between two polls of a peer.",
+        least=limits.POLL_INTERVAL_MIN,
+        most=24 * 3600,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ClockSettings:
+    """The machine's clock."""
+
+    synchronised: str = _option(
+        "kernel",
+        "`kernel` asks the kernel whether the clock is synchronised and asks every caller for a "
+        "challenge while it is not; `assume` takes it as right.",
+        choices=("kernel", "assume"),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class LogSettings:
+    """What the agent logs."""
+
+    level: str = _option(
+        "info", "Least important lines that are kept.", choices=("debug", "info", "warning", "error")
+    )
+    format: str = _option("text", "Form of a line.", choices=("text", "json"))
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Every setting of a node."""
+
+    node: NodeSettings = NodeSettings()
+    rpc: RpcSettings = RpcSettings()
+    tor: TorSection = TorSection()
+    federation: FederationSettings = FederationSettings()
+    clock: ClockSettings = ClockSettings()
+    log: LogSettings = LogSettings()
+
+    def value(self, key: str) -> Value:
+        """The value under a dotted key such as `tor.mode`."""
+        section, _, name = key.partition(".")
+        found: Value = getattr(getattr(self, section), name)
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Settings, and where each of them comes from."""
+
+    settings: Settings
+    origins: Mapping[str, str]
+    """Dotted key -> `default`, `file PATH`, `environment NAME` or `flag`."""
+    path: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OptionDoc:
+    """One key for the reference and the schema."""
+
+    key: str
+    type: str
+    """`text` or `integer`."""
+    default: Value
+    meaning: str
+    choices: tuple[str, ...]
+    least: int | None
+    most: int | None
+
+    @property
+    def variable(self) -> str:
+        """The environment variable that sets it."""
+        return _PREFIX + self.key.upper().replace(".", "__")
+
+
+def load(path: Path | None, environ: Mapping[str, str], flags: Mapping[str, Value] | None = None) -> Config:
+    """Read the file at `path` (None: no file), environment and flags (dotted keys); raises ConfigError."""
+    values: dict[str, Value] = {}
+    origins: dict[str, str] = {}
+    for source, found in _sources(path, environ, flags or {}):
+        for key, value in found.items():
+            values[key] = value
+            origins[key] = source(key)
+    return Config(_build(values), {doc.key: origins.get(doc.key, "default") for doc in describe()}, path)
+
+
+def describe() -> tuple[OptionDoc, ...]:
+    """Every key in the order of the file, for `docs/CONFIG.md`, the schema and `config show`."""
+    return tuple(
+        OptionDoc(
+            key=key,
+            type="integer" if type(item.default) is int else "text",
+            default=cast(Value, item.default),
+            meaning=item.metadata["meaning"],
+            choices=item.metadata["choices"],
+            least=item.metadata["least"],
+            most=item.metadata["most"],
+        )
+        for key, item in _options().items()
+    )
+
+
+def parse_listen(text: str) -> tuple[str, int]:
+    """`ADDR:PORT` with a loopback address (IPv6 in brackets) to its parts; raises ConfigError."""
+    host, _, port = text.rpartition(":")
+    if not _is_loopback(host):
+        raise ConfigError("it must be a loopback address and a port, such as 127.0.0.1:8787")
+    if not (port.isascii() and port.isdecimal() and len(port) <= 5 and int(port) <= 65535):
+        raise ConfigError("the port must be a number from 0 to 65535")
+    return host.strip("[]"), int(port)
+
+
+def _is_loopback(host: str) -> bool:
+    bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
+    try:
+        address = ipaddress.ip_address(bare)
+    except ValueError:
+        return False
+    return address.is_loopback and (address.version == 6) == (bare != host)
+
+
+_Source: TypeAlias = tuple[Callable[[str], str], dict[str, Value]]
+
+
+def _sources(path: Path | None, environ: Mapping[str, str], flags: Mapping[str, Value]) -> Iterator[_Source]:
+    """From the weakest to the strongest."""
+    if path is not None:
+        yield (lambda key: f"file {path}"), _checked(_flatten(_read(path)), str(path))
+    variables = {doc.key: doc.variable for doc in describe()}
+    yield (lambda key: f"environment {variables[key]}"), _from_environment(environ)
+    yield (lambda key: "flag"), _checked(flags, "the command line")
+
+
+def _read(path: Path) -> Mapping[str, Any]:
+    try:
+        with path.open("rb") as file:
+            data = file.read(_FILE_BYTES + 1)
+    except OSError as error:
+        raise ConfigError(f"{path}: {(error.strerror or 'it cannot be read').lower()}") from None
+    if len(data) > _FILE_BYTES:
+        raise ConfigError(f"{path} is larger than {_FILE_BYTES} bytes")
+    try:
+        return tomllib.loads(data.decode("utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"{path} is not TOML: {error}") from None
+
+
+def _flatten(tables: Mapping[str, Any]) -> dict[str, Any]:
+    """{"tor": {"mode": …}} to {"tor.mode": …}; what is no table keeps its name and is refused later."""
+    flat: dict[str, Any] = {}
+    for section, content in tables.items():
+        if isinstance(content, dict):
+            flat |= {f"{section}.{name}": value for name, value in content.items()}
+        else:
+            flat[section] = content
+    return flat
+
+
+def _from_environment(environ: Mapping[str, str]) -> dict[str, Value]:
+    texts = {
+        name.removeprefix(_PREFIX).lower().replace("__", "."): value
+        for name, value in environ.items()
+        if name.startswith(_PREFIX) and "__" in name and name not in _OTHER_VARIABLES
+    }
+    kinds = {doc.key: doc.type for doc in describe()}
+    return _checked(
+        {key: _number(text) if kinds.get(key) == "integer" else text for key, text in texts.items()},
+        "the environment",
+    )
+
+
+def _number(text: str) -> Value:
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= 15 else text
+
+
+def _checked(values: Mapping[str, Any], where: str) -> dict[str, Value]:
+    options = _options()
+    for key, value in values.items():
+        if key not in options:
+            raise ConfigError(f"{key} in {where} is not a known key", hint="See: enigma-fed config show")
+        _check_value(key, value, options[key], where)
+    return dict(values)
+
+
+def _check_value(key: str, value: Any, option: Field[Any], where: str) -> None:
+    rule = option.metadata
+    if type(value) is not type(option.default):
+        wanted = "a whole number" if type(option.default) is int else "text"
+        raise ConfigError(f"{key} in {where} must be {wanted}")
+    if rule["choices"] and value not in rule["choices"]:
+        raise ConfigError(f"{key} in {where} must be one of: {', '.join(rule['choices'])}")
+    if rule["least"] is not None and not rule["least"] <= value <= rule["most"]:
+        raise ConfigError(f"{key} in {where} must be from {rule['least']} to {rule['most']}")
+    if rule["check"] is not None:
+        try:
+            rule["check"](value)
+        except EnigmaError as error:
+            raise ConfigError(f"{key} in {where}: {error.detail}") from None
+
+
+def _sections() -> dict[str, type[Any]]:
+    return {section.name: type(section.default) for section in fields(Settings)}
+
+
+def _options() -> dict[str, Field[Any]]:
+    """Dotted key -> its dataclass field."""
+    return {f"{name}.{item.name}": item for name, section in _sections().items() for item in fields(section)}
+
+
+def _build(values: Mapping[str, Value]) -> Settings:
+    parts: dict[str, dict[str, Value]] = {name: {} for name in _sections()}
+    for key, value in values.items():
+        section, _, name = key.partition(".")
+        parts[section][name] = value
+    return Settings(**{name: section(**parts[name]) for name, section in _sections().items()})
+
+
+def json_schema() -> dict[str, object]:
+    """The JSON Schema of the file, as in data/schemas/config.schema.json."""
+    sections: dict[str, dict[str, object]] = {}
+    for doc in describe():
+        section, _, name = doc.key.partition(".")
+        sections.setdefault(section, {})[name] = _schema_of(doc)
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Configuration of enigma-fed (config.toml)",
+        **_table_schema(
+            {name: _table_schema(options) for name, options in sections.items()},
+        ),
+    }
+
+
+def _table_schema(properties: Mapping[str, object]) -> dict[str, object]:
+    return {"type": "object", "additionalProperties": False, "properties": dict(properties)}
+
+
+def _schema_of(doc: OptionDoc) -> dict[str, object]:
+    schema: dict[str, object] = {
+        "description": doc.meaning,
+        "type": "string" if doc.type == "text" else "integer",
+        "default": doc.default,
+    }
+    if doc.choices:
+        schema["enum"] = list(doc.choices)
+    if doc.least is not None and doc.most is not None:
+        schema |= {"minimum": doc.least, "maximum": doc.most}
+    return schema

@@ -1,0 +1,1 @@
+"""The agent: composition, life cycle, control socket."""

@@ -1,0 +1,363 @@
+"""The agent: the one place where the rooms are put together, started, and stopped in order."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import aiohttp
+
+from enigma_fed.base import log
+from enigma_fed.base.clock import Clock, SystemClock
+from enigma_fed.base.errors import PeerUnreachable
+from enigma_fed.base.ids import Did
+from enigma_fed.base.tasks import Tasks
+from enigma_fed.config import Settings
+from enigma_fed.daemon.clockstate import ClockState, newest_time
+from enigma_fed.daemon.control import ControlServer
+from enigma_fed.daemon.desk import Desk
+from enigma_fed.daemon.folder import take_folder
+from enigma_fed.daemon.init import load_keys, make_node, node_view
+from enigma_fed.daemon.listeners import Listeners
+from enigma_fed.daemon.paths import Paths, prepare_runtime_dir
+from enigma_fed.daemon.status import Running, compose, tor_view
+from enigma_fed.federation.client import GET_STATE, RpcPeerCaller
+from enigma_fed.federation.hooks import Hooks
+from enigma_fed.federation.methods import peer_joined_method
+from enigma_fed.federation.service import Federation
+from enigma_fed.federation.store import FederationStore
+from enigma_fed.identity.nodekey import NodeKey
+from enigma_fed.rpc.builtin import package_install
+from enigma_fed.rpc.client import RpcClient, SigningRequest
+from enigma_fed.rpc.endpoint import RpcEndpoint
+from enigma_fed.rpc.methods import MethodTable
+from enigma_fed.state.methods import get_state_method
+from enigma_fed.state.sampler import Sampler
+from enigma_fed.state.service import StateService
+from enigma_fed.storage import modes
+from enigma_fed.transports.tor.binary import default_cache, find_tor
+from enigma_fed.transports.tor.folders import read_extra
+from enigma_fed.transports.tor.onionkey import OnionKey
+from enigma_fed.transports.tor.service import ManagedTor, Tor, TorOff, TorSettings
+from enigma_fed.transports.tor.session import SocksEndpoint, onion_session
+from enigma_fed.transports.tor.socks_errors import explain
+from enigma_fed.transports.tor.status import TorPhase, TorStatus
+from enigma_fed.wire.state import FullState, GetStateParams, full_state_from_object
+from enigma_fed.wire.viewbuild import snapshot_view
+from enigma_fed.wire.views import StatusView
+
+_log = logging.getLogger(__name__)
+
+_EPOCH_BYTES: Final = 8
+_ISOLATION_KEY_BYTES: Final = 32
+_WAYS_OUT: Final = frozenset({TorPhase.PUBLISHING, TorPhase.READY})
+"""Phases at whose beginning peers can be reached (again)."""
+_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
+_COPY_RUNS: Final = "Another copy of this node runs somewhere and answers at our onion. Stop one of the two."
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a test replaces: time, chance, and the way out when there is no Tor."""
+
+    clock: Clock
+    random: Callable[[int], bytes]
+    session: Callable[[], aiohttp.ClientSession] | None
+
+
+class RunningNode:
+    """Every part of one node, tied together; `start` brings them up, the exit stack takes them down."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        paths: Paths,
+        keys: tuple[NodeKey, OnionKey],
+        store: FederationStore,
+        tor: TorSettings | None,
+        around: Surroundings,
+    ) -> None:
+        """`store` is open; call it on the running loop."""
+        clock, random = around.clock, around.random
+        self._key, self._onion = keys
+        self._settings = settings
+        self._clock = clock
+        self._started = clock.boot()
+        self._another_copy = False
+        self._has_session_of_its_own = around.session is not None
+        self._tor_log = TorLog()
+        self._tasks = Tasks()
+        self._view = node_view(*keys, paths, settings)
+        self._tor = self._make_tor(tor)
+        self._session = self._make_session(around)
+        self._client = RpcClient(self._key, self._session, clock, random, explain)
+        self.federation = Federation(
+            store,
+            self._key,
+            self._onion.address,
+            self._view.name,
+            clock,
+            random,
+            self._tasks,
+            RpcPeerCaller(self._client),
+            Hooks(cut=self._cut, path_ready=self._has_a_way_out),
+            poll_interval=settings.federation.poll_interval,
+        )
+        self._state = StateService(
+            self._key,
+            clock,
+            random(_EPOCH_BYTES),
+            Sampler(paths.data_dir, self._view.name, clock),
+            self._tor_is_ready,
+            self._tasks,
+        )
+        newest = newest_time(store.membership, store.observations.values())
+        self._clock_state = ClockState(clock, newest, assume=settings.clock.synchronised == "assume")
+        self._endpoint = self._make_endpoint(around)
+        onion_socket = None if tor is None else paths.rpc_socket
+        self._listeners = Listeners(self._endpoint, settings.rpc.listen, onion_socket)
+        self._control = ControlServer(
+            paths.control_socket, Desk(self.federation, self._view, self.status).serve
+        )
+
+    async def start(self, held: AsyncExitStack) -> None:
+        """Start every part, and leave with `held` how to stop it; raises PortInUse, OperationFailed."""
+        held.push_async_callback(self._tasks.close)
+        held.push_async_callback(self._session.close)
+        held.push_async_callback(self._tor.close)
+        held.push_async_callback(self.federation.close)
+        held.push_async_callback(self._listeners.close)
+        await self._listeners.start()
+        held.push_async_callback(self._control.close)
+        await self._control.start()
+        self.federation.start()
+        await self._tor.start()
+        address = self._listeners.address or "no loopback address"
+        _log.info("%s is up as %s, listening on %s", self._view.name, self._view.did, address)
+
+    async def status(self) -> StatusView:
+        """The whole status of the running node."""
+        state = await self._state.current()
+        running = Running(
+            pid=os.getpid(),
+            uptime_s=round(self._clock.boot() - self._started, 1),
+            epoch=self._state.epoch.hex(),
+            listen=self._listeners.address,
+            tor=tor_view(self._settings.tor.mode, self._tor.status),
+            state=snapshot_view(state.snapshot, state.started + state.ts),
+            clock_synchronised=self._clock_state.synchronised,
+            clock_behind=self._clock_state.behind,
+            challenge_all=self._clock_state.challenge_everyone(),
+        )
+        warnings = [_COPY_RUNS] if self._another_copy else []
+        return compose(self._view, self.federation.peers(), self.federation.invites(), running, warnings)
+
+    def _make_tor(self, settings: TorSettings | None) -> Tor:
+        if settings is None:
+            return TorOff()
+        return ManagedTor(
+            settings,
+            self._onion,
+            tasks=self._tasks,
+            clock=self._clock,
+            probe=self.reaches_itself,
+            on_change=self._tor_changed,
+        )
+
+    def _make_endpoint(self, around: Surroundings) -> RpcEndpoint:
+        methods = (get_state_method(self._state), peer_joined_method(self.federation), package_install())
+        return RpcEndpoint(
+            self._key,
+            MethodTable(methods),
+            self.federation,
+            around.clock,
+            around.random,
+            self._clock_state.challenge_everyone,
+        )
+
+    def _make_session(self, around: Surroundings) -> aiohttp.ClientSession:
+        if around.session is not None:
+            return around.session()
+        return onion_session(
+            self._socks,
+            isolation_key=around.random(_ISOLATION_KEY_BYTES),
+            request_class=SigningRequest,
+        )
+
+    def _socks(self) -> SocksEndpoint | None:
+        if self._tor.status.phase is TorPhase.OFF:
+            raise PeerUnreachable("Tor is switched off here (tor.mode)")
+        return self._tor.socks
+
+    def _tor_is_ready(self) -> bool:
+        return self._tor.status.ready
+
+    def _has_a_way_out(self) -> bool:
+        return self._tor.socks is not None or self._has_session_of_its_own
+
+    def _tor_changed(self, status: TorStatus) -> None:
+        self._tor_log(status)
+        if status.phase in _WAYS_OUT:
+            self.federation.wake()
+
+    def _cut(self, did: Did) -> None:
+        """End everything that is under way with a removed peer, in both directions (invariant 6)."""
+        self._endpoint.cut(did)
+        self._client.cut(did)
+
+    async def reaches_itself(self) -> bool:
+        """Call our own onion through Tor; only our own epoch in the answer counts (PROTOCOL section 5)."""
+        reply = await self._client.call(
+            self._key.did, self._onion.address, GET_STATE, GetStateParams(), _read_full_state
+        )
+        self._another_copy = reply.result.epoch != self._state.epoch
+        if self._another_copy:
+            _log.warning(_COPY_RUNS)
+        return not self._another_copy
+
+
+class TorLog:
+    """Writes down how Tor gets on, once per change of phase or reason."""
+
+    def __init__(self) -> None:
+        self._said = ("", "")
+
+    def __call__(self, status: TorStatus) -> None:
+        """Note a status."""
+        said = (status.phase.value, status.reason)
+        if said == self._said:
+            return
+        self._said = said
+        if status.reason:
+            _log.warning("Tor is %s at %d %%: %s", status.phase.value, status.percent, status.reason)
+        else:
+            _log.info("Tor is %s", status.phase.value)
+
+
+def run_agent(settings: Settings, paths: Paths) -> None:
+    """Run an agent until a signal ends it, on uvloop where it is installed."""
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        runner.run(Agent(settings, paths).run())
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
+
+
+def _stop_on_signals() -> asyncio.Event:
+    """Set by the first signal; the second ends the process without more ado (tor ends with its owner)."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def handle(number: int) -> None:
+        if stop.is_set():
+            os._exit(128 + number)
+        stop.set()
+
+    for number in _SIGNALS:
+        loop.add_signal_handler(number, handle, number)
+    return stop
+
+
+def _read_full_state(result: object) -> FullState:
+    return full_state_from_object(result, binary=False)
+
+
+class Agent:
+    """One node as a long-running process: takes its data folder, serves until it is told to stop."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        paths: Paths,
+        *,
+        clock: Clock | None = None,
+        random: Callable[[int], bytes] = os.urandom,
+        environ: Mapping[str, str] = os.environ,
+        session: Callable[[], aiohttp.ClientSession] | None = None,
+        keep_log: bool = True,
+    ) -> None:
+        """`session` makes the client session of a test without Tor; `keep_log` False leaves logging alone."""
+        self._settings = settings
+        self._paths = paths
+        self._surroundings = Surroundings(clock or SystemClock(), random, session)
+        self._environ = environ
+        self._keep_log = keep_log
+        self._held = AsyncExitStack()
+        self._running: RunningNode | None = None
+
+    @property
+    def node(self) -> RunningNode:
+        """What runs between `start` and `close`."""
+        assert self._running is not None
+        return self._running
+
+    async def run(self) -> None:
+        """Serve until SIGTERM or SIGINT, then stop in order; a second signal ends the process at once.
+
+        Raises AgentRunning, PortInUse, LooseModes, TorMissing, ConfigError, StoreError, LockBusy.
+        """
+        stop = _stop_on_signals()
+        await self.start()
+        try:
+            await stop.wait()
+            _log.info("stopping")
+        finally:
+            await self.close()
+
+    async def start(self) -> None:
+        """Take the folder and start every part; what was started is stopped again if one fails."""
+        async with AsyncExitStack() as held:
+            lock = await asyncio.to_thread(take_folder, self._paths)
+            held.callback(lock.release)
+            if self._keep_log:
+                held.callback(await asyncio.to_thread(self._start_log))
+            tor = await asyncio.to_thread(self._tor_settings)
+            keys = await asyncio.to_thread(self._load_or_make_keys)
+            store = FederationStore(self._paths.data_dir)
+            await asyncio.to_thread(store.open)
+            self._running = RunningNode(self._settings, self._paths, keys, store, tor, self._surroundings)
+            await self._running.start(held)
+            self._held = held.pop_all()
+
+    async def close(self) -> None:
+        """Stop every part in order: commands, listeners, polling (state is written), tor, the lock."""
+        await self._held.aclose()
+
+    def _start_log(self) -> Callable[[], None]:
+        modes.make_folder(self._paths.log_file.parent)
+        settings = self._settings.log
+        return log.start(settings.level, settings.format, self._paths.log_file).close
+
+    def _load_or_make_keys(self) -> tuple[NodeKey, OnionKey]:
+        if not self._paths.node_key.exists():
+            view = make_node(self._paths, self._settings, random=self._surroundings.random)
+            _log.info("%s was empty: made a new node, %s, called %s", view.data_dir, view.did, view.name)
+        return load_keys(self._paths)
+
+    def _tor_settings(self) -> TorSettings | None:
+        """What the managed tor needs, checked before anything runs; None in mode off."""
+        settings = self._settings.tor
+        prepare_runtime_dir(self._paths.runtime_dir)
+        if settings.mode == "off":
+            return None
+        extra = Path(settings.torrc_extra) if settings.torrc_extra else None
+        read_extra(extra)
+        return TorSettings(
+            data_dir=self._paths.tor_dir,
+            runtime_dir=self._paths.runtime_dir,
+            listener_socket=self._paths.rpc_socket,
+            binary=find_tor(settings.binary or None, self._environ, default_cache(self._environ)),
+            torrc_extra=extra,
+        )

@@ -1,0 +1,117 @@
+"""The calls of the control socket: one table that the agent and the commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Final, Generic, TypeVar
+
+import msgspec
+
+from enigma_fed.wire.views import InviteView, NodeView, PeerView, PingView, StatusView
+
+R = TypeVar("R")
+
+
+class Params(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of every call's parameters."""
+
+
+class NoParams(Params, frozen=True):
+    """A call without parameters."""
+
+
+class InviteCreate(Params, frozen=True):
+    """Parameters of `invite_create`; `ttl_s` in seconds."""
+
+    scope: str
+    ttl_s: int
+
+
+class InviteAccept(Params, frozen=True):
+    """Parameters of `invite_accept`."""
+
+    code: str
+    trust: str
+    allow_unsigned: bool
+
+
+class InviteRef(Params, frozen=True):
+    """Names an invite."""
+
+    invite_id: str
+
+
+class PeerRef(Params, frozen=True):
+    """Names a peer."""
+
+    ref: str
+
+
+class PeerTrust(Params, frozen=True):
+    """Parameters of `peer_trust`."""
+
+    ref: str
+    level: str
+
+
+class PeerRename(Params, frozen=True):
+    """Parameters of `peer_rename`."""
+
+    ref: str
+    name: str | None
+
+
+class PeerPause(Params, frozen=True):
+    """Parameters of `peer_pause`."""
+
+    ref: str
+    paused: bool
+
+
+class PeerSync(Params, frozen=True):
+    """Parameters of `peer_sync`; None means every peer."""
+
+    ref: str | None
+
+
+class Call(msgspec.Struct, Generic[R], frozen=True):
+    """One call: its name is the method of `Operations` that it carries."""
+
+    name: str
+    params: type[Params]
+    result: Any
+    """Type of the result, for decoding."""
+
+    def read(self, value: object) -> R:
+        """The typed result; raises msgspec.ValidationError."""
+        result: R = msgspec.convert(value, type=self.result)
+        return result
+
+
+IDENTITY: Final = Call[NodeView]("identity", NoParams, NodeView)
+STATUS: Final = Call[StatusView]("status", NoParams, StatusView)
+INVITE_CREATE: Final = Call[InviteView]("invite_create", InviteCreate, InviteView)
+INVITE_ACCEPT: Final = Call[InviteView]("invite_accept", InviteAccept, InviteView)
+INVITE_LIST: Final = Call[list[InviteView]]("invite_list", NoParams, list[InviteView])
+INVITE_REVOKE: Final = Call[InviteView]("invite_revoke", InviteRef, InviteView)
+PEER_LIST: Final = Call[list[PeerView]]("peer_list", NoParams, list[PeerView])
+PEER_SHOW: Final = Call[PeerView]("peer_show", PeerRef, PeerView)
+PEER_APPROVE: Final = Call[PeerView]("peer_approve", PeerRef, PeerView)
+PEER_TRUST: Final = Call[PeerView]("peer_trust", PeerTrust, PeerView)
+PEER_RENAME: Final = Call[PeerView]("peer_rename", PeerRename, PeerView)
+PEER_REMOVE: Final = Call[PeerView]("peer_remove", PeerRef, PeerView)
+PEER_PAUSE: Final = Call[PeerView]("peer_pause", PeerPause, PeerView)
+PEER_SYNC: Final = Call[list[PeerView]]("peer_sync", PeerSync, list[PeerView])
+PEER_PING: Final = Call[PingView]("peer_ping", PeerRef, PingView)
+
+CALLS: Final[Mapping[str, Call[Any]]] = MappingProxyType(
+    {
+        call.name: call
+        for call in (
+            *(IDENTITY, STATUS, INVITE_CREATE, INVITE_ACCEPT, INVITE_LIST, INVITE_REVOKE),
+            *(PEER_LIST, PEER_SHOW, PEER_APPROVE, PEER_TRUST, PEER_RENAME, PEER_REMOVE, PEER_PAUSE),
+            *(PEER_SYNC, PEER_PING),
+        )
+    }
+)

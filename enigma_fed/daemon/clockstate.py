@@ -1,0 +1,95 @@
+"""Whether this machine's clock can be trusted, and so whether every caller is asked for a challenge."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final
+
+from enigma_fed.base import limits
+from enigma_fed.base.clock import Clock
+from enigma_fed.wire.records import Membership, Observation
+
+_STA_UNSYNC: Final = 0x40
+_TIMEX_BYTES: Final = 512
+
+
+class _Timex(ctypes.Structure):
+    """The head of the kernel's `struct timex`, with room for the rest."""
+
+    _fields_ = (
+        ("modes", ctypes.c_uint),
+        ("offset", ctypes.c_long),
+        ("freq", ctypes.c_long),
+        ("maxerror", ctypes.c_long),
+        ("esterror", ctypes.c_long),
+        ("status", ctypes.c_int),
+        ("rest", ctypes.c_byte * _TIMEX_BYTES),
+    )
+
+
+def kernel_synchronised() -> bool | None:
+    """Whether the kernel says that something keeps the clock right; None when it cannot be asked."""
+    try:
+        adjtimex = ctypes.CDLL(None).adjtimex
+    except (OSError, AttributeError):
+        return None
+    timex = _Timex()
+    if adjtimex(ctypes.byref(timex)) < 0:
+        return None
+    return not timex.status & _STA_UNSYNC
+
+
+class ClockState:
+    """Decides when every caller needs a challenge (PROTOCOL section 1).
+
+    `newest` is the newest Unix time found in the node's files at the start.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        newest: int,
+        *,
+        assume: bool,
+        ask_kernel: Callable[[], bool | None] = kernel_synchronised,
+    ) -> None:
+        self._clock = clock
+        self._newest = newest
+        self._assume = assume
+        self._ask_kernel = ask_kernel
+        self._started = clock.boot()
+
+    @property
+    def synchronised(self) -> bool | None:
+        """What the kernel or the owner says; None when nobody knows."""
+        return True if self._assume else self._ask_kernel()
+
+    @property
+    def behind(self) -> bool:
+        """Whether the wall clock is before a time that this node wrote down."""
+        return self._clock.wall() < self._newest
+
+    def challenge_everyone(self) -> bool:
+        """True just after the start (the table of seen requests is gone) and while the clock is in doubt."""
+        just_started = self._clock.boot() - self._started < limits.CHALLENGE_AFTER_START
+        return just_started or self.behind or self.synchronised is not True
+
+
+def newest_time(membership: Membership, observations: Iterable[Observation] = ()) -> int:
+    """The newest Unix time in the files that this node's own clock wrote; 0 for empty ones."""
+    seen = (entry.last_seen or 0 for entry in observations)
+    return max((*_times(membership), *seen), default=0)
+
+
+def _times(membership: Membership) -> Iterator[int]:
+    for node in membership.nodes.nodes:
+        yield from (node.added_at, node.stage_at, node.last_seen or 0, node.last_error_at or 0)
+    for tombstone in membership.nodes.removed:
+        yield tombstone.removed_at
+    for outgoing in membership.invites.outgoing:
+        yield from (outgoing.created_at, outgoing.stage_at, outgoing.last_error_at or 0)
+    for incoming in membership.invites.incoming:
+        yield from (incoming.created_at, incoming.stage_at, incoming.last_error_at or 0)
+    for pending in membership.invites.pending:
+        yield pending.received_at

@@ -1,0 +1,97 @@
+"""What the control socket and offline commands do, as one asynchronous object over the federation."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+
+from enigma_fed.base.errors import FieldInvalid
+from enigma_fed.daemon.calls import Call, Params
+from enigma_fed.federation.service import Federation
+from enigma_fed.wire.records import TrustLevel
+from enigma_fed.wire.views import InviteView, NodeView, PeerView, PingView, StatusView
+
+
+class Desk:
+    """Serves every call of daemon/calls.py; its methods bear the calls' names."""
+
+    def __init__(
+        self, federation: Federation, node: NodeView, status: Callable[[], Awaitable[StatusView]]
+    ) -> None:
+        self._federation = federation
+        self._node = node
+        self._status = status
+
+    async def serve(self, call: Call[Any], params: Params) -> object:
+        """Run one call with its typed params; raises EnigmaError."""
+        method: Callable[..., Awaitable[object]] = getattr(self, call.name)
+        return await method(**msgspec.structs.asdict(params))
+
+    async def identity(self) -> NodeView:
+        """This node."""
+        return self._node
+
+    async def status(self) -> StatusView:
+        """The whole status."""
+        return await self._status()
+
+    async def invite_create(self, scope: str, ttl_s: int) -> InviteView:
+        """A new invite."""
+        return await self._federation.create_invite(_level(scope, "scope"), ttl_s)
+
+    async def invite_accept(self, code: str, trust: str, allow_unsigned: bool) -> InviteView:
+        """Accept a code."""
+        return await self._federation.accept_invite(code, _level(trust, "trust"), allow_unsigned)
+
+    async def invite_list(self) -> list[InviteView]:
+        """Every invite."""
+        return self._federation.invites()
+
+    async def invite_revoke(self, invite_id: str) -> InviteView:
+        """Make an open invite worthless."""
+        return await self._federation.revoke(invite_id)
+
+    async def peer_list(self) -> list[PeerView]:
+        """Every peer."""
+        return self._federation.peers()
+
+    async def peer_show(self, ref: str) -> PeerView:
+        """One peer."""
+        return self._federation.peer(ref)
+
+    async def peer_approve(self, ref: str) -> PeerView:
+        """Let a late joiner in."""
+        return await self._federation.approve(ref)
+
+    async def peer_trust(self, ref: str, level: str) -> PeerView:
+        """Set a peer's trust."""
+        return await self._federation.set_trust(ref, _level(level, "trust level"))
+
+    async def peer_rename(self, ref: str, name: str | None) -> PeerView:
+        """Set our own name for a peer."""
+        return await self._federation.rename(ref, name)
+
+    async def peer_remove(self, ref: str) -> PeerView:
+        """Remove a peer."""
+        return await self._federation.remove(ref)
+
+    async def peer_pause(self, ref: str, paused: bool) -> PeerView:
+        """Stop or resume polling a peer."""
+        return await self._federation.pause(ref, paused)
+
+    async def peer_sync(self, ref: str | None) -> list[PeerView]:
+        """Poll now."""
+        return await self._federation.sync(ref)
+
+    async def peer_ping(self, ref: str) -> PingView:
+        """One timed request."""
+        return await self._federation.ping(ref)
+
+
+def _level(text: str, field: str) -> TrustLevel:
+    try:
+        return TrustLevel(text)
+    except ValueError:
+        raise FieldInvalid(f"{field} must be one of: {', '.join(TrustLevel)}") from None

@@ -1,0 +1,73 @@
+"""Where the agent's RPC listens: a loopback port, and the Unix socket behind the onion."""
+
+from __future__ import annotations
+
+import errno
+import socket
+from pathlib import Path
+from typing import Any, Final
+
+from aiohttp import web
+
+from enigma_fed.base.errors import OperationFailed, PortInUse
+from enigma_fed.config import parse_listen
+from enigma_fed.rpc.connections import BoundedServer
+from enigma_fed.rpc.endpoint import SERVER_OPTIONS, RpcEndpoint
+from enigma_fed.transports.tor.proxyline import OnionListener
+
+_DRAIN_SECONDS: Final = 2.0
+"""How long answers under way may take to end when the agent stops."""
+
+
+class Listeners:
+    """The RPC endpoint on its listeners; one bound of connections over both."""
+
+    def __init__(self, endpoint: RpcEndpoint, listen: str, onion_socket: Path | None) -> None:
+        """`listen` is `ADDR:PORT` or empty; `onion_socket` is None without Tor."""
+        options: dict[str, Any] = dict(SERVER_OPTIONS)
+        self._server = BoundedServer(endpoint.handle, **options)
+        self._runner = web.ServerRunner(self._server, shutdown_timeout=_DRAIN_SECONDS)
+        self._listen = listen
+        self._onion = None if onion_socket is None else OnionListener(self._server, onion_socket)
+        self.address: str | None = None
+        """Where the loopback listener really is, once started."""
+
+    async def start(self) -> None:
+        """Listen; raises PortInUse, OperationFailed."""
+        await self._runner.setup()
+        if self._listen:
+            listening = bind_loopback(*parse_listen(self._listen))
+            self.address = _shown(listening)
+            await web.SockSite(self._runner, listening).start()
+        if self._onion is not None:
+            await self._onion.start()
+
+    async def close(self) -> None:
+        """Take no more connections, let answers under way end, close everything."""
+        if self._onion is not None:
+            await self._onion.close()
+        await self._runner.cleanup()
+
+
+def bind_loopback(host: str, port: int) -> socket.socket:
+    """A bound TCP socket; raises PortInUse naming the address, OperationFailed."""
+    listening = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((host, port))
+        # Listening already here: two agents that start at once must not both think the port is theirs.
+        listening.listen()
+        listening.setblocking(False)
+    except OSError as error:
+        listening.close()
+        shown = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        if error.errno == errno.EADDRINUSE:
+            hint = "Stop the other program, or set rpc.listen to another port (empty for none)."
+            raise PortInUse(shown, hint=hint) from None
+        raise OperationFailed(f"cannot listen on {shown}: {error.strerror}") from None
+    return listening
+
+
+def _shown(listening: socket.socket) -> str:
+    host, port = listening.getsockname()[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

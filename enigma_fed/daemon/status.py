@@ -1,0 +1,146 @@
+"""The status of a node and what to do next, as plain values (`enigma-fed status`). Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from enigma_fed.transports.tor.status import TorPhase, TorStatus
+from enigma_fed.wire.records import Stage
+from enigma_fed.wire.views import InviteView, NodeView, PeerView, SnapshotView, StatusView, TorView
+
+_JOINS_WAITING = frozenset({Stage.ACCEPTED_HERE, Stage.ANNOUNCED, Stage.AWAITING_APPROVAL})
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """What only a running agent knows."""
+
+    pid: int
+    uptime_s: float
+    epoch: str
+    listen: str | None
+    tor: TorView
+    state: SnapshotView
+    clock_synchronised: bool | None
+    clock_behind: bool
+    challenge_all: bool
+
+
+def tor_view(mode: str, status: TorStatus) -> TorView:
+    """How far Tor is, in the words of `--json`."""
+    return TorView(
+        mode=mode,
+        phase=status.phase.value,
+        percent=status.percent,
+        tag=status.tag,
+        summary=status.summary,
+        reason=status.reason,
+        version=status.version,
+        pid=status.pid,
+        restarts=status.restarts,
+    )
+
+
+def compose(
+    node: NodeView,
+    peers: Sequence[PeerView],
+    invites: Sequence[InviteView],
+    running: Running | None,
+    warnings: Sequence[str] = (),
+) -> StatusView:
+    """The whole status; `running` is None when no agent runs."""
+    view = StatusView(
+        node=node,
+        running=running is not None,
+        peers=dict(Counter("invalid" if peer.invalid else peer.liveness for peer in peers)),
+        invites_open=sum(map(_is_unused, invites)),
+        joins_waiting=sum(map(_waits, invites)),
+        warnings=[*warnings, *_warnings(peers, running)],
+        next_steps=list(next_steps(peers, invites, running)),
+    )
+    return view if running is None else _with_facts(view, running)
+
+
+def next_steps(
+    peers: Sequence[PeerView], invites: Sequence[InviteView], running: Running | None
+) -> Iterator[str]:
+    """Plain sentences, the most urgent first."""
+    if running is None:
+        yield "Start the agent: enigma-fed run"
+    else:
+        yield from _tor_steps(running.tor)
+    for invite in invites:
+        yield from _invite_steps(invite)
+    for peer in peers:
+        yield from _peer_steps(peer)
+    if not peers and not any(_waits(invite) or _is_unused(invite) for invite in invites):
+        yield "Invite another home: enigma-fed invite create; or accept its code: enigma-fed invite accept"
+
+
+def _with_facts(view: StatusView, running: Running) -> StatusView:
+    return msgspec.structs.replace(
+        view,
+        pid=running.pid,
+        uptime_s=running.uptime_s,
+        epoch=running.epoch,
+        listen=running.listen,
+        tor=running.tor,
+        state=running.state,
+        clock_synchronised=running.clock_synchronised,
+        challenge_all=running.challenge_all,
+    )
+
+
+def _is_unused(invite: InviteView) -> bool:
+    return invite.direction == "outgoing" and invite.stage == Stage.CREATED
+
+
+def _waits(invite: InviteView) -> bool:
+    return invite.direction == "pending" or (
+        invite.direction == "incoming" and invite.stage in _JOINS_WAITING
+    )
+
+
+def _tor_steps(tor: TorView) -> Iterator[str]:
+    if tor.phase == TorPhase.FAILED:
+        yield "See what keeps Tor from running: enigma-fed doctor"
+    elif tor.mode == "managed" and tor.reason:
+        yield f"Peers cannot reach this node yet ({tor.reason}); everything on this machine works meanwhile"
+
+
+def _invite_steps(invite: InviteView) -> Iterator[str]:
+    who = invite.name or f"{invite.did[8:14]}…"
+    if invite.direction == "pending":
+        yield f"{who} joined with an expired code; let it in: enigma-fed peer approve {invite.did}"
+    elif invite.direction == "incoming" and invite.stage == Stage.AWAITING_APPROVAL:
+        yield f"Ask the owner of {who} to let this node in: the code had expired"
+    elif invite.direction == "incoming" and invite.stage == Stage.ACCEPTED_HERE:
+        yield f"{who} has not answered yet; this node keeps trying by itself"
+    elif _is_unused(invite):
+        yield f"Hand over the code of invite {invite.id} if you have not: enigma-fed invite list"
+
+
+def _peer_steps(peer: PeerView) -> Iterator[str]:
+    name = peer.alias or peer.name or f"{peer.did[8:14]}…"
+    if peer.invalid:
+        yield "An entry of nodes.json cannot be used here and is kept as it is: enigma-fed peer list"
+    elif peer.they_forgot_us:
+        yield f"{name} no longer knows this node: ask its owner for a new invite, or remove it here"
+    elif peer.stage == Stage.REFUSED:
+        why = peer.last_error or "no reason given"
+        yield f"{name} refused the join ({why}): ask its owner for a new invite"
+
+
+def _warnings(peers: Sequence[PeerView], running: Running | None) -> Iterator[str]:
+    if running is None:
+        return
+    if running.clock_behind:
+        yield "This machine's clock is behind times that this node has written down; set it right."
+    if running.clock_synchronised is False:
+        yield "This machine's clock is not synchronised, so peers are asked for one more round trip."
+    if any(peer.paused for peer in peers):
+        yield "Some peers are paused and not polled."

@@ -1,0 +1,218 @@
+"""The guided demo: a private Tor network, agents of their own, invites, joins, polls."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from enigma_fed.base.errors import OperationFailed
+from enigma_fed.demo.agentprocess import AgentProcess
+from enigma_fed.demo.network import PrivateTorNetwork
+from enigma_fed.demo.report import DemoResult, NodeLine, PairLine, pair_lines, table
+from enigma_fed.wire.views import NodeView, TorView
+
+_NAMES: Final = ("alice", "bob", "carol", "dave", "erin", "frank", "grace", "heidi")
+NODES_MAX: Final = len(_NAMES)
+"""Most nodes in one demo: each is an agent and a tor on this machine."""
+_DEADLINE_SECONDS: Final = 300.0
+_LOOK_SECONDS: Final = 0.5
+_INVITE_TTL_SECONDS: Final = 3600
+_INTERRUPTED: Final = 130
+
+
+@dataclass(slots=True)
+class Progress:
+    """Lines on stderr, each with the seconds since the start; a line is said once."""
+
+    started: float = field(default_factory=time.monotonic)
+    _said: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def seconds(self) -> float:
+        """Seconds since the start."""
+        return time.monotonic() - self.started
+
+    def say(self, text: str) -> None:
+        """Print one line."""
+        print(f"[{self.seconds:5.0f} s] {text}", file=sys.stderr, flush=True)
+
+    def about(self, subject: str, text: str) -> None:
+        """Print a line about a subject, unless that was the last one about it."""
+        if self._said.get(subject) != text:
+            self._said[subject] = text
+            self.say(f"{subject:<14} {text}")
+
+
+async def run_demo(nodes: int, keep: bool, json_output: bool) -> int:
+    """Run the demo with so many nodes (2 to NODES_MAX); the exit code.
+
+    `keep` leaves everything up until Ctrl-C; `json_output` ends with one JSON line on stdout.
+    """
+    progress = Progress()
+    progress.say(
+        f"{nodes} homes on a private Tor network on this machine. This takes about a minute, at most 5."
+    )
+    folder = Path(tempfile.mkdtemp(prefix="enigma-fed-demo-"))
+    stopped = _stop_on_signals()
+    demo = _Demo(folder, nodes, progress)
+    main = asyncio.create_task(demo.run(json_output, stopped if keep else None))
+    stop = asyncio.create_task(stopped.wait())
+    try:
+        await asyncio.wait({main, stop}, return_when=asyncio.FIRST_COMPLETED)
+        if main.done() or demo.finished:
+            return await main
+        progress.say("stopping")
+        main.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await main
+        return _INTERRUPTED
+    finally:
+        stop.cancel()
+        await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+
+
+def _stop_on_signals() -> asyncio.Event:
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(number, stopped.set)
+    return stopped
+
+
+class _Demo:
+    """One run: the network, the agents, and their end whatever happens."""
+
+    def __init__(self, folder: Path, nodes: int, progress: Progress) -> None:
+        self._folder = folder
+        self._names = _NAMES[:nodes]
+        self._progress = progress
+        self._agents: list[AgentProcess] = []
+        self.finished = False
+        """Whether the result is out; what comes after it is no interruption."""
+
+    async def run(self, json_output: bool, keep_until: asyncio.Event | None) -> int:
+        """The exit code; with `keep_until` everything stays up until it is set."""
+        network = PrivateTorNetwork()
+        try:
+            async with asyncio.timeout(_DEADLINE_SECONDS):
+                result = await self._reach_a_result(network)
+            self.finished = True
+            _print_result(result, json_output)
+            if keep_until is not None:
+                _print_commands(self._agents)
+                await keep_until.wait()
+            return 0 if result.ok else 1
+        except TimeoutError:
+            raise OperationFailed(
+                f"not every pair was synced within {_DEADLINE_SECONDS:.0f} s",
+                hint="\n".join(f"{agent.name}: {agent.tail(3)}" for agent in self._agents),
+            ) from None
+        finally:
+            await asyncio.gather(*(agent.stop() for agent in self._agents), return_exceptions=True)
+            await network.close()
+
+    async def _reach_a_result(self, network: PrivateTorNetwork) -> DemoResult:
+        await network.start(lambda text: self._progress.about("tor network", text))
+        for name in self._names:
+            agent = AgentProcess(name, self._folder / name, network.client_torrc)
+            self._agents.append(agent)
+            agent.prepare()
+            await agent.start()
+        return await _federate(self._agents, self._progress)
+
+
+async def _federate(agents: list[AgentProcess], progress: Progress) -> DemoResult:
+    nodes = [await _node_of(agent) for agent in agents]
+    for node in nodes:
+        progress.about(node.name, f"is {node.did[:20]}…")
+    await _invite_everyone(agents, progress)
+    pairs = await _watch(agents, nodes, progress)
+    return DemoResult(
+        ok=all(pair.done for pair in pairs),
+        seconds=round(progress.seconds, 1),
+        nodes=[NodeLine(did=node.did, onion=node.onion, name=node.name) for node in nodes],
+        pairs=pairs,
+    )
+
+
+async def _node_of(agent: AgentProcess) -> NodeView:
+    operations = await agent.operations()
+    return await asyncio.to_thread(operations.identity)
+
+
+async def _invite_everyone(agents: list[AgentProcess], progress: Progress) -> None:
+    for number, inviter in enumerate(agents):
+        for joiner in agents[number + 1 :]:
+            invite = await asyncio.to_thread(
+                (await inviter.operations()).invite_create, "observer", _INVITE_TTL_SECONDS
+            )
+            if invite.code is None:
+                raise OperationFailed(f"{inviter.name} made an invite without a code")
+            accept = (await joiner.operations()).invite_accept
+            await asyncio.to_thread(accept, invite.code, "observer", False)
+            progress.say(f"{inviter.name} invited {joiner.name}, {joiner.name} accepted")
+
+
+async def _watch(agents: list[AgentProcess], nodes: list[NodeView], progress: Progress) -> list[PairLine]:
+    while True:
+        peers = {}
+        for agent, node in zip(agents, nodes, strict=True):
+            operations = await agent.operations()
+            peers[node.did] = await asyncio.to_thread(operations.peer_list)
+            status = await asyncio.to_thread(operations.status)
+            if status.tor is not None:
+                progress.about(agent.name, _tor_line(status.tor))
+        pairs = pair_lines(nodes, peers)
+        for pair in pairs:
+            if pair.stage != "none":
+                progress.about(f"{pair.source}→{pair.target}", _pair_text(pair))
+        if all(pair.done for pair in pairs):
+            return pairs
+        await asyncio.sleep(_LOOK_SECONDS)
+
+
+def _tor_line(tor: TorView) -> str:
+    meaning: dict[str, Callable[[], str]] = {
+        "bootstrapping": f"Tor {tor.percent} % {tor.summary}".rstrip,
+        "publishing": lambda: "Tor 100 %, publishing the descriptor of the onion service",
+        "probing": lambda: "descriptor uploaded, trying to reach itself through Tor",
+        "ready": lambda: "reachable through Tor",
+    }
+    text = meaning.get(tor.phase, lambda: f"Tor {tor.phase}")()
+    return f"{text} ({tor.reason})" if tor.reason else text
+
+
+def _pair_text(pair: PairLine) -> str:
+    return f"{pair.stage}, synced" if pair.done else pair.stage
+
+
+def _print_result(result: DemoResult, json_output: bool) -> None:
+    if json_output:
+        print(msgspec.json.encode(result).decode("utf-8"), flush=True)
+        return
+    print(table(result.pairs))
+    directions = len(result.pairs)
+    print(
+        f"\nAll {directions} directions are confirmed on both sides and synced, after {result.seconds:.0f} s."
+    )
+
+
+def _print_commands(agents: list[AgentProcess]) -> None:
+    print("\nEverything stays up until Ctrl-C. In another terminal, for example:", file=sys.stderr)
+    program = Path(sys.executable).with_name("enigma-fed")
+    for agent in agents:
+        print(f"  {program} --data-dir {agent.data_dir} peer list", file=sys.stderr)
+    first = agents[0]
+    print(f"  {program} --data-dir {first.data_dir} status", file=sys.stderr)
+    print(f"  {program} --data-dir {first.data_dir} peer ping {agents[1].name}", file=sys.stderr, flush=True)

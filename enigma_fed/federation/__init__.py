@@ -1,0 +1,1 @@
+"""Invites, members, joining, polling, liveness."""

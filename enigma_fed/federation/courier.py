@@ -1,0 +1,105 @@
+"""Everything that goes out to peers: polls and joins, kept in line with the membership."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from enigma_fed.base.clock import Clock
+from enigma_fed.base.errors import Conflict, EnigmaError, PeerNotFound
+from enigma_fed.base.ids import Did
+from enigma_fed.base.tasks import Tasks
+from enigma_fed.federation.exchange import Exchange
+from enigma_fed.federation.outbox import Outbox
+from enigma_fed.federation.polling import Poller
+from enigma_fed.federation.store import FederationStore
+from enigma_fed.wire.records import Node, TrustLevel
+
+
+class Courier:
+    """Polls peers and delivers joins in the background, or at once when the owner asks."""
+
+    def __init__(
+        self,
+        store: FederationStore,
+        exchange: Exchange,
+        *,
+        clock: Clock,
+        chance: Callable[[], float],
+        tasks: Tasks,
+        path_ready: Callable[[], bool],
+        interval: float,
+        outcome: Callable[[Did, bool], None],
+    ) -> None:
+        """`chance` is random in [0, 1); `interval` in seconds; `outcome` gets (peer, whether it answered)."""
+        self._store = store
+        self._exchange = exchange
+        self._outcome = outcome
+        self._poller = Poller(
+            self._poll,
+            store.node,
+            clock=clock,
+            chance=chance,
+            tasks=tasks,
+            path_ready=path_ready,
+            interval=interval,
+        )
+        self._outbox = Outbox(
+            exchange.deliver,
+            exchange.give_up,
+            clock=clock,
+            chance=chance,
+            tasks=tasks,
+            path_ready=path_ready,
+        )
+
+    def follow(self) -> None:
+        """Start and stop polls and joins so that they fit the membership."""
+        self._outbox.follow(self._store.membership)
+        self._poller.follow(self._store.membership, self._failures)
+
+    def heard(self, did: Did) -> None:
+        """The peer called us."""
+        self._poller.heard(did)
+
+    def wake(self) -> None:
+        """Our own way out works (again)."""
+        self._outbox.wake()
+        self._poller.wake()
+
+    async def reach(self, did: Did) -> None:
+        """Deliver an open join, then poll, and wait for the outcome; raises what failed."""
+        error = await self._outbox.deliver_now(did) or await self._poll_now(did)
+        if error is not None:
+            raise error
+
+    async def reach_all(self) -> None:
+        """`reach` for every peer that is not paused; failures stay with the peers."""
+        dids = [node.did for node in self._store.membership.nodes.nodes if not node.paused]
+        for outcome in await asyncio.gather(*(self.reach(did) for did in dids), return_exceptions=True):
+            if outcome is not None and not isinstance(outcome, EnigmaError):
+                raise outcome
+
+    async def close(self) -> None:
+        """End everything and wait for it."""
+        await self._outbox.close()
+        await self._poller.close()
+
+    async def _poll_now(self, did: Did) -> EnigmaError | None:
+        """Through the peer's line, or by itself for a paused peer that the owner asks for."""
+        node = self._store.node(did)
+        if node is None:
+            return PeerNotFound("it was removed")
+        if node.trust_level is TrustLevel.UNTRUSTED and node.confirmed:
+            return Conflict("an untrusted peer is not polled", hint="Trust it: enigma-fed peer trust PEER")
+        return await self._poll(node) if node.paused else await self._poller.poll_now(did)
+
+    async def _poll(self, node: Node) -> EnigmaError | None:
+        error = await self._exchange.poll(node)
+        if self._store.node(node.did) is not None:
+            self._outcome(node.did, Exchange.was_heard(error))
+        return error
+
+    def _failures(self, did: Did) -> int:
+        seen = self._store.observations.get(did)
+        return seen.failures if seen else 0

@@ -1,0 +1,116 @@
+"""Who may come in: the `Doorkeeper` of the RPC endpoint, and the answer to a join (PROTOCOL section 4)."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import msgspec
+
+from enigma_fed.base import limits
+from enigma_fed.base.clock import Clock
+from enigma_fed.base.ids import Did
+from enigma_fed.base.ratelimit import TokenBucket
+from enigma_fed.base.rpc_errors import Busy, InvalidParams, Removed, UnknownPeer, UnknownToken
+from enigma_fed.federation import inviting, rules
+from enigma_fed.federation.client import PEER_JOINED
+from enigma_fed.federation.courier import Courier
+from enigma_fed.federation.decision import Decide
+from enigma_fed.federation.hooks import Hooks
+from enigma_fed.federation.store import FederationStore
+from enigma_fed.identity.nodekey import NodeKey
+from enigma_fed.identity.signing import verify
+from enigma_fed.rpc.methods import Params, Standing
+from enigma_fed.wire.join import JoinParams, JoinReply
+from enigma_fed.wire.records import Observation, TrustLevel
+
+T = TypeVar("T")
+
+
+class Door:
+    """The side of the federation that answers peers."""
+
+    def __init__(self, store: FederationStore, node: NodeKey, clock: Clock, hooks: Hooks) -> None:
+        self._store = store
+        self._node = node
+        self._clock = clock
+        self._hooks = hooks
+        self._courier: Courier | None = None
+        self._heard_at: dict[Did, float] = {}
+        rate = limits.JOIN_TRIES_UNKNOWN / 60
+        self._unknown_tokens = TokenBucket(rate, limits.JOIN_TRIES_UNKNOWN)
+
+    def standing(self, did: Did) -> Standing:
+        """What this DID is here."""
+        if did == self._node.did:
+            return Standing.SELF
+        if self._store.is_removed(did):
+            return Standing.REMOVED
+        return Standing.UNKNOWN if self._store.node(did) is None else Standing.MEMBER
+
+    async def admit(self, did: Did, method: str, trust: TrustLevel | None) -> None:
+        """Let a caller use a method; its first signed request after a join confirms the join.
+
+        Raises UnknownPeer, Removed, NotAllowed.
+        """
+        join = method == PEER_JOINED
+        node = self._store.node(did)
+        if node is not None and rules.is_confirmed_by(node, join=join):
+            await self._apply(lambda m: rules.confirm(m, did, self._now()))
+            node = self._store.node(did)
+        if join or did == self._node.did:
+            return
+        if node is None:
+            raise Removed if self._store.is_removed(did) else UnknownPeer
+        rules.check_rights(node, trust)
+
+    def check_token(self, params: Params) -> None:
+        """Look up a join's token, before any signature; raises UnknownToken, Busy when somebody guesses."""
+        if not isinstance(params, JoinParams):
+            raise InvalidParams
+        if inviting.knows_token(self._store.membership, params.token_hash):
+            return
+        if not self._unknown_tokens.take(self._clock.boot()):
+            raise Busy("too many unknown tokens")
+        raise UnknownToken
+
+    def heard(self, did: Did) -> None:
+        """A member's signed request came in."""
+        if self._store.node(did) is None:
+            return
+        self._heard_at[did] = self._clock.boot()
+        seen = self._store.observations.get(did) or Observation(did=did)
+        self._store.observe(msgspec.structs.replace(seen, last_seen=self._now(), failures=0))
+        if self._courier is not None:
+            self._courier.heard(did)
+
+    async def joined(self, caller: Did, params: JoinParams) -> JoinReply:
+        """Answer `federation.peer-joined`; raises InvalidParams and the refusals of PROTOCOL section 4."""
+        if params.did != caller:
+            raise InvalidParams("did: not the key that signed the request")
+        if caller == self._node.did:
+            raise InvalidParams("did: this node itself")
+        if not verify(params.did.public_key, params.message, params.signature):
+            raise InvalidParams("signature: it does not hold")
+        try:
+            reply = await self._apply(lambda m: inviting.receive(m, params, self._now()))
+        except UnknownToken:
+            self.check_token(params)
+            raise
+        assert reply is not None
+        return reply
+
+    async def _apply(self, decide: Decide[T]) -> T:
+        """Decide and store; then bring polling and delivery into line. Raises the decision's refusal."""
+        decision, changed = await self._store.transact(decide)
+        if changed:
+            self._follow()
+            self._hooks.changed()
+        if decision.refusal is not None:
+            raise decision.refusal
+        return decision.result
+
+    def _follow(self) -> None:
+        """Bring polls and joins into line with the membership."""
+
+    def _now(self) -> int:
+        return int(self._clock.wall())

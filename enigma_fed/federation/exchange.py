@@ -1,0 +1,184 @@
+"""One exchange with a peer: a poll, or the delivery of a join, and what is stored of its outcome.
+
+Only signed answers change what is stored, the failure counts and the shown error apart (invariant 11).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
+
+import msgspec
+
+from enigma_fed.base.clock import Clock
+from enigma_fed.base.errors import EnigmaError, PeerUnreachable, RefusedByPeer, UnsignedReply, WireError
+from enigma_fed.base.ids import OnionAddress
+from enigma_fed.base.rpc_errors import AwaitingApproval, Removed, UnknownPeer, UnknownToken
+from enigma_fed.federation import accepting, rules
+from enigma_fed.federation.client import PeerCaller
+from enigma_fed.federation.decision import Decide
+from enigma_fed.federation.store import FederationStore
+from enigma_fed.identity.nodekey import NodeKey
+from enigma_fed.identity.signing import verify
+from enigma_fed.wire.invite import decode
+from enigma_fed.wire.join import JoinParams, joining_message
+from enigma_fed.wire.records import IncomingInvite, Node, Observation
+from enigma_fed.wire.state import Have, StateAnswer
+
+if TYPE_CHECKING:
+    from enigma_fed.rpc.client import Reply
+
+T = TypeVar("T")
+
+_ERROR_CHARACTERS: Final = 200
+_NOT_KNOWN_THERE: Final = "The other node says it does not know this code; it is tried again."
+_TOO_LATE: Final = "The join could not be delivered in time. Ask for a new invite."
+
+
+class Apply(Protocol):
+    """Decide and store."""
+
+    def __call__(self, decide: Decide[T]) -> Awaitable[T]:
+        """The decision's result; raises its refusal."""
+        ...
+
+
+class Exchange:
+    """Polls and joins over a `PeerCaller`."""
+
+    def __init__(
+        self,
+        store: FederationStore,
+        node: NodeKey,
+        onion: OnionAddress,
+        name: str | None,
+        clock: Clock,
+        caller: PeerCaller,
+        apply: Apply,
+    ) -> None:
+        self._store = store
+        self._node = node
+        self._onion = onion
+        self._name = name
+        self._clock = clock
+        self._caller = caller
+        self._apply = apply
+
+    @staticmethod
+    def was_heard(error: EnigmaError | None) -> bool:
+        """Whether the peer itself answered: a result, or a refusal that it signed."""
+        return error is None or isinstance(error, RefusedByPeer)
+
+    async def poll(self, node: Node) -> EnigmaError | None:
+        """Ask a peer for its state and store it; the error when that failed."""
+        seen = self._store.observations.get(node.did)
+        have = Have(seen.state.epoch, seen.state.seq) if seen is not None and seen.state is not None else None
+        try:
+            reply = await self._caller.get_state(node, have)
+            await self._store_state(node, reply)
+        except RefusedByPeer as error:
+            await self._store_refusal(node, error)
+            return error
+        except EnigmaError as error:
+            self._note_failure(node, error)
+            return error
+        return None
+
+    async def deliver(self, entry: IncomingInvite) -> EnigmaError | None:
+        """Announce ourselves to an inviter once; the error unless it said yes."""
+        try:
+            reply = await self._caller.join(entry.did, entry.onion, self._params(entry))
+            granted = reply.result.trust
+            await self._apply(lambda m: accepting.announced(m, entry.token_hash, granted, self._now()))
+        except RefusedByPeer as error:
+            await self._store_join_refusal(entry, error)
+            return error
+        except EnigmaError as error:
+            await self._try_again(entry, _unanswered(error))
+            return error
+        return None
+
+    async def give_up(self, entry: IncomingInvite) -> None:
+        """End a join whose time is over."""
+        await self._apply(lambda m: accepting.give_up(m, entry.token_hash, _TOO_LATE, self._now()))
+
+    def _params(self, entry: IncomingInvite) -> JoinParams:
+        assert entry.code is not None
+        did = self._node.did
+        return JoinParams(
+            did=did,
+            onion=self._onion,
+            token=decode(entry.code).token,
+            signature=self._node.sign(joining_message(did, self._onion)),
+            name=self._name,
+        )
+
+    async def _store_state(self, node: Node, reply: Reply[StateAnswer]) -> None:
+        known = self._store.node(node.did)
+        if known is None:
+            return  # removed while the answer was on its way (invariant 6)
+        seen = self._store.observations.get(node.did)
+        state = rules.newer_state(seen.state if seen else None, reply.result, node.did, verify)
+        name = state.snapshot.node_name if state is not None else None
+        await self._apply(lambda m: rules.confirm(m, node.did, self._now(), name=name))
+        if self._store.node(node.did) is None:
+            return
+        self._store.observe(
+            Observation(
+                did=node.did,
+                last_seen=self._now(),
+                state=state,
+                latency_ms=round(reply.latency_s * 1000, 1),
+                skew_s=reply.skew_s,
+            )
+        )
+
+    async def _store_refusal(self, node: Node, error: RefusedByPeer) -> None:
+        self._note_failure(node, error, heard=True)
+        if error.code == UnknownPeer.code:
+            await self._apply(lambda m: rules.forgotten(m, node.did, self._now()))
+        elif error.code == Removed.code:
+            await self._apply(lambda m: rules.removed_us(m, node.did, self._now()))
+
+    def _note_failure(self, node: Node, error: EnigmaError, *, heard: bool = False) -> None:
+        if self._store.node(node.did) is None:
+            return
+        now = self._now()
+        seen = self._store.observations.get(node.did) or Observation(did=node.did)
+        self._store.observe(
+            msgspec.structs.replace(
+                seen,
+                last_seen=now if heard else seen.last_seen,
+                failures=seen.failures + 1,
+                last_error=_plain(error),
+                last_error_at=now,
+            )
+        )
+
+    async def _store_join_refusal(self, entry: IncomingInvite, error: RefusedByPeer) -> None:
+        now = self._now()
+        token_hash = entry.token_hash
+        if error.code == AwaitingApproval.code:
+            await self._apply(lambda m: accepting.awaits_approval(m, token_hash, now))
+        elif error.code in accepting.FINAL_REFUSALS:
+            await self._apply(lambda m: accepting.refused(m, token_hash, error.code, now))
+        else:
+            await self._try_again(entry, _plain(error))
+
+    async def _try_again(self, entry: IncomingInvite, why: str) -> None:
+        await self._apply(lambda m: accepting.tried(m, entry.token_hash, why, self._now()))
+
+    def _now(self) -> int:
+        return int(self._clock.wall())
+
+
+def _unanswered(error: EnigmaError) -> str:
+    if isinstance(error, UnsignedReply) and error.claimed_code == UnknownToken.code:
+        return _NOT_KNOWN_THERE
+    return _plain(error)
+
+
+def _plain(error: EnigmaError) -> str:
+    """One printable line of bounded size: parts of it may be the peer's words."""
+    detail = error.detail if isinstance(error, PeerUnreachable | WireError) and error.detail else str(error)
+    return "".join(c if c.isprintable() else " " for c in detail)[:_ERROR_CHARACTERS]

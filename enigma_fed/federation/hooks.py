@@ -1,0 +1,20 @@
+"""What the federation asks of the rest of the agent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from enigma_fed.base.ids import Did
+
+
+@dataclass(frozen=True, slots=True)
+class Hooks:
+    """Calls that the agent ties to its other parts; each returns at once."""
+
+    cut: Callable[[Did], None] = lambda _: None
+    """End everything in flight with this DID, before returning (invariant 6)."""
+    changed: Callable[[], None] = lambda: None
+    """Members, invites or their states are other than before."""
+    path_ready: Callable[[], bool] = lambda: True
+    """Whether our own way out works (Tor is ready)."""

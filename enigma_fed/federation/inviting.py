@@ -1,0 +1,272 @@
+"""The inviter's rules: making and revoking invites, joins that arrive, approving late ones. Pure.
+
+PROTOCOL section 4. A token is used if and only if its hash stands in nodes.json (`joined_with`),
+so nodes.json is written first and invites.json follows.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from enigma_fed.base import limits
+from enigma_fed.base.errors import Conflict, FieldInvalid, InviteNotFound, PeerNotFound
+from enigma_fed.base.ids import Did
+from enigma_fed.base.rpc_errors import AwaitingApproval, Busy, Removed, Revoked, TokenUsed, UnknownToken
+from enigma_fed.federation.accepting import is_open
+from enigma_fed.federation.decision import (
+    Decision,
+    find_holder,
+    find_incoming,
+    find_outgoing,
+    joined_before,
+    put_node,
+    put_outgoing,
+    put_pending,
+    with_invites,
+)
+from enigma_fed.wire.join import JoinParams, JoinReply
+from enigma_fed.wire.records import (
+    Membership,
+    Node,
+    OutgoingInvite,
+    PendingJoin,
+    Role,
+    Stage,
+    Tombstone,
+    TrustLevel,
+)
+
+_FOREIGN_TRY: Final = "Another node tried this code after it was used."
+
+
+def sweep(membership: Membership, now: int) -> Membership:
+    """End the invites that are past their time and forget what is too old to keep."""
+    invites = membership.invites
+    outgoing = tuple(_expire(entry, now) for entry in invites.outgoing)
+    ended = [entry for entry in outgoing if entry.stage is not Stage.CREATED]
+    if len(ended) > limits.INVITES_KEPT:
+        oldest = {id(entry) for entry in ended[: len(ended) - limits.INVITES_KEPT]}
+        outgoing = tuple(entry for entry in outgoing if id(entry) not in oldest)
+    pending = tuple(
+        entry for entry in invites.pending if now < entry.received_at + limits.AWAITING_AFTER_EXPIRY
+    )
+    if outgoing == invites.outgoing and pending == invites.pending:
+        return membership
+    return with_invites(membership, msgspec.structs.replace(invites, outgoing=outgoing, pending=pending))
+
+
+def create(membership: Membership, invite: OutgoingInvite, now: int) -> Decision[OutgoingInvite]:
+    """Record a new invite; raises FieldInvalid for its scope, Conflict when too many are open.
+
+    Its `created_at` is later than every removal so far, even when the clock was set back: that
+    decides whether it lets a removed peer return (invariant 6).
+    """
+    if invite.scope is TrustLevel.UNTRUSTED:
+        raise FieldInvalid("scope must be observer or trusted")
+    swept = sweep(membership, now)
+    open_now = sum(entry.stage is Stage.CREATED for entry in swept.invites.outgoing)
+    if open_now >= limits.OPEN_INVITES:
+        raise Conflict(f"{open_now} invites are open", hint="Revoke one: enigma-fed invite revoke ID")
+    newest_removal = max((entry.removed_at for entry in swept.nodes.removed), default=-1)
+    invite = msgspec.structs.replace(invite, created_at=max(now, newest_removal + 1))
+    invites = msgspec.structs.replace(swept.invites, outgoing=(*swept.invites.outgoing, invite))
+    return Decision(with_invites(swept, invites), invite)
+
+
+def revoke(membership: Membership, invite_id: str, now: int) -> Decision[OutgoingInvite]:
+    """End an open invite; raises InviteNotFound, FieldInvalid when ambiguous, Conflict when used."""
+    found = [
+        entry
+        for entry in membership.invites.outgoing
+        if invite_id and entry.token_hash.hex().startswith(invite_id.lower())
+    ]
+    if not found:
+        raise InviteNotFound(invite_id, hint="See: enigma-fed invite list")
+    if len(found) > 1:
+        raise FieldInvalid(f"{invite_id} begins more than one invite", hint="Give more digits.")
+    invite = found[0]
+    if invite.stage in (Stage.USED, Stage.CONFIRMED):
+        raise Conflict("the invite was used", hint="Remove the peer instead: enigma-fed peer remove PEER")
+    if invite.stage is Stage.REVOKED:
+        return Decision(membership, invite)
+    ended = msgspec.structs.replace(invite, code=None, stage=Stage.REVOKED, stage_at=now)
+    changed = put_outgoing(membership, invite, ended)
+    waiting = (entry for entry in changed.invites.pending if entry.token_hash != invite.token_hash)
+    return Decision(put_pending(changed, waiting), ended)
+
+
+def knows_token(membership: Membership, token_hash: bytes) -> bool:
+    """Whether a join with this token is worth checking a signature."""
+    return (
+        find_outgoing(membership, token_hash) is not None or find_holder(membership, token_hash) is not None
+    )
+
+
+def receive(membership: Membership, join: JoinParams, now: int) -> Decision[JoinReply | None]:
+    """Answer a join whose signatures hold; raises UnknownToken, Revoked, Removed, Busy.
+
+    The same joiner with the same token gets the same answer and nothing is written (invariant 3).
+    """
+    holder = find_holder(membership, join.token_hash)
+    if holder is not None and holder.did != join.did:
+        return _used(membership, join.token_hash, now)
+    if isinstance(holder, Node):
+        return Decision(membership, JoinReply(holder.trust_level))
+    if holder is not None:
+        raise Removed("a removed peer needs a new invite")
+    invite = find_outgoing(membership, join.token_hash)
+    if invite is None:
+        raise UnknownToken
+    return _receive_with(membership, join, invite, now)
+
+
+def _receive_with(
+    membership: Membership, join: JoinParams, invite: OutgoingInvite, now: int
+) -> Decision[JoinReply | None]:
+    member = membership.nodes.find(join.did)
+    if invite.stage is Stage.REVOKED:
+        raise Revoked
+    if invite.stage in (Stage.USED, Stage.CONFIRMED):  # its hash may have left nodes.json after its time
+        if invite.used_by == join.did and member is not None:
+            return Decision(membership, JoinReply(member.trust_level))
+        return _used(membership, join.token_hash, now)
+    _refuse_removed(membership, join.did, invite)
+    if now >= invite.expires_at:
+        return _late(membership, join, invite, now)
+    joined, node = _let_in(membership, _candidate(join, invite, now, late=False), now)
+    return Decision(joined, JoinReply(node.trust_level))
+
+
+def approve(membership: Membership, did: Did, now: int) -> Decision[Node]:
+    """Let a late joiner in; raises PeerNotFound, Conflict when its token was used or ended since."""
+    waiting = next((entry for entry in membership.invites.pending if entry.did == did), None)
+    if waiting is None:
+        raise PeerNotFound("nobody with this DID waits for approval")
+    holder = find_holder(membership, waiting.token_hash)
+    if holder is not None:
+        raise Conflict("its invite was used by another node", hint="Make it a new invite.")
+    invite = find_outgoing(membership, waiting.token_hash)
+    try:
+        _refuse_removed(membership, did, invite)
+    except Removed:
+        raise Conflict("that peer was removed since", hint="Make it a new invite.") from None
+    joined, node = _let_in(membership, waiting, now)
+    return Decision(joined, node)
+
+
+def _refuse_removed(membership: Membership, did: Did, invite: OutgoingInvite | None) -> None:
+    """Invariant 6: a removed peer returns only by an invite made after the removal."""
+    tombstone = membership.nodes.tombstone(did)
+    if tombstone is not None and (invite is None or invite.created_at <= tombstone.removed_at):
+        raise Removed("a removed peer needs a new invite")
+
+
+def _used(membership: Membership, token_hash: bytes, now: int) -> Decision[JoinReply | None]:
+    """Refuse a second joiner, and tell the owner once."""
+    invite = find_outgoing(membership, token_hash)
+    if invite is not None and invite.last_error != _FOREIGN_TRY:
+        told = msgspec.structs.replace(invite, last_error=_FOREIGN_TRY, last_error_at=now)
+        membership = put_outgoing(membership, invite, told)
+    return Decision(membership, None, refusal=TokenUsed())
+
+
+def _late(
+    membership: Membership, join: JoinParams, invite: OutgoingInvite, now: int
+) -> Decision[JoinReply | None]:
+    refusal = AwaitingApproval("the code had expired when the join arrived")
+    waiting = membership.invites.pending
+    if any(entry.did == join.did and entry.token_hash == join.token_hash for entry in waiting):
+        return Decision(membership, None, refusal=refusal)
+    others = tuple(entry for entry in waiting if entry.did != join.did)
+    if len(others) >= limits.PENDING_JOINS:
+        raise Busy("too many joins wait for the owner")
+    changed = put_pending(sweep(membership, now), (*others, _candidate(join, invite, now, late=True)))
+    return Decision(changed, None, refusal=refusal)
+
+
+def _candidate(join: JoinParams, invite: OutgoingInvite, now: int, *, late: bool) -> PendingJoin:
+    return PendingJoin(
+        did=join.did,
+        onion=join.onion,
+        name=join.name,
+        token_hash=join.token_hash,
+        scope=invite.scope,
+        received_at=now,
+        late=late,
+    )
+
+
+def _let_in(membership: Membership, joiner: PendingJoin, now: int) -> tuple[Membership, Node]:
+    """Make the joiner a member: its entry, the invite used, nothing left waiting."""
+    member = membership.nodes.find(joiner.did)
+    if member is None and len(membership.nodes.nodes) >= limits.PEERS:
+        raise Busy(f"this node has {limits.PEERS} peers")
+    node = Node(
+        did=joiner.did,
+        onion=joiner.onion,
+        name=joiner.name or (member.name if member else None),
+        alias=member.alias if member else None,
+        # The trust of somebody who is already a member never rises by a join.
+        trust_level=member.trust_level if member else joiner.scope,
+        added_at=member.added_at if member else now,
+        stage=Stage.USED,
+        stage_at=now,
+        joined_as=Role.INVITER,
+        joined_with=(*_kept_hashes(membership, joiner.did, now), joiner.token_hash),
+        granted_trust=member.granted_trust if member else None,
+        last_seen=member.last_seen if member else None,
+        last_state=member.last_state if member else None,
+        paused=member.paused if member else False,
+    )
+    joined = put_node(membership, node)
+    invite = find_outgoing(joined, joiner.token_hash)
+    if invite is not None:
+        joined = put_outgoing(joined, invite, used(invite, node))
+    waiting = joined.invites.pending
+    left = tuple(e for e in waiting if e.did != joiner.did and e.token_hash != joiner.token_hash)
+    return (joined if left == waiting else put_pending(joined, left)), node
+
+
+def used(invite: OutgoingInvite, node: Node) -> OutgoingInvite:
+    """The invite, as the entry of its joiner says it stands."""
+    return msgspec.structs.replace(
+        invite,
+        code=None,
+        stage=Stage.CONFIRMED if node.confirmed else Stage.USED,
+        stage_at=node.stage_at,
+        used_by=node.did,
+    )
+
+
+def used_by_removed(invite: OutgoingInvite, tombstone: Tombstone) -> OutgoingInvite:
+    """The invite whose token a removed peer holds: used, whatever it was before."""
+    if invite.stage in (Stage.USED, Stage.CONFIRMED, Stage.REVOKED):
+        return invite
+    return msgspec.structs.replace(
+        invite, code=None, stage=Stage.USED, stage_at=tombstone.removed_at, used_by=tombstone.did
+    )
+
+
+def _kept_hashes(membership: Membership, did: Did, now: int) -> tuple[bytes, ...]:
+    """The hashes of earlier joins, without those whose invite is known to be over."""
+    return tuple(
+        token_hash
+        for token_hash in joined_before(membership, did)
+        if not _is_over(membership, token_hash, now)
+    )
+
+
+def _is_over(membership: Membership, token_hash: bytes, now: int) -> bool:
+    incoming = find_incoming(membership, token_hash)
+    if incoming is not None and is_open(incoming):
+        return False
+    entry = find_outgoing(membership, token_hash) or incoming
+    return entry is not None and now >= entry.expires_at + limits.OUTBOX_AFTER_EXPIRY
+
+
+def _expire(entry: OutgoingInvite, now: int) -> OutgoingInvite:
+    if entry.stage is not Stage.CREATED or now < entry.expires_at:
+        return entry
+    return msgspec.structs.replace(entry, code=None, stage=Stage.EXPIRED, stage_at=entry.expires_at)

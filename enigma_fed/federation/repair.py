@@ -1,0 +1,74 @@
+"""Bringing the two files into line after a crash between their writes (PROTOCOL section 4). Pure.
+
+nodes.json is the record: what it says of a token, invites.json follows. The other way round goes
+only the joiner's outbox, which is written before its node.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from enigma_fed.federation.accepting import OPEN_STAGES, ended_incoming, is_open, joining_node
+from enigma_fed.federation.decision import (
+    find_holder,
+    put_incoming,
+    put_node,
+    put_outgoing,
+    put_pending,
+)
+from enigma_fed.federation.inviting import used, used_by_removed
+from enigma_fed.wire.records import IncomingInvite, Membership, Node, OutgoingInvite, Stage, Tombstone
+
+_REMOVED_HERE: Final = "The peer was removed here."
+
+
+def repair(membership: Membership) -> Membership:
+    """The membership as it should stand; the very same value when nothing is to be done."""
+    repaired = membership
+    for outgoing in membership.invites.outgoing:
+        repaired = _outgoing(repaired, outgoing)
+    for incoming in membership.invites.incoming:
+        repaired = _incoming(repaired, incoming)
+    waiting = repaired.invites.pending
+    left = tuple(entry for entry in waiting if find_holder(repaired, entry.token_hash) is None)
+    return repaired if left == waiting else put_pending(repaired, left)
+
+
+def _outgoing(membership: Membership, entry: OutgoingInvite) -> Membership:
+    """An invite whose token nodes.json holds was used, whatever invites.json says."""
+    holder = find_holder(membership, entry.token_hash)
+    if holder is None or entry.stage in (Stage.CONFIRMED, Stage.REVOKED):
+        return membership
+    if isinstance(holder, Tombstone):
+        ended = used_by_removed(entry, holder)
+        return membership if ended is entry else put_outgoing(membership, entry, ended)
+    if entry.stage is Stage.USED and not holder.confirmed:
+        return membership
+    return put_outgoing(membership, entry, used(entry, holder))
+
+
+def _incoming(membership: Membership, entry: IncomingInvite) -> Membership:
+    """An open join needs its node; a join whose node went on or was removed is over."""
+    if not is_open(entry) and entry.stage is not Stage.ANNOUNCED:
+        return membership
+    holder = find_holder(membership, entry.token_hash)
+    if isinstance(holder, Tombstone):
+        return put_incoming(membership, entry, ended_incoming(entry, _REMOVED_HERE, holder.removed_at))
+    if holder is None:
+        if entry.stage is Stage.ANNOUNCED:
+            return membership
+        return put_node(membership, joining_node(membership, entry))
+    return _follow(membership, entry, holder)
+
+
+def _follow(membership: Membership, entry: IncomingInvite, node: Node) -> Membership:
+    elsewhere = node.stage in OPEN_STAGES or node.stage in (Stage.USED, entry.stage)
+    if elsewhere or node.did != entry.did:
+        return membership
+    return put_incoming(
+        membership,
+        entry,
+        msgspec.structs.replace(entry, code=None, stage=node.stage, stage_at=node.stage_at),
+    )

@@ -1,0 +1,234 @@
+"""Rules for members: who may do what, what a contact means, what the owner changes. Pure.
+
+PROTOCOL sections 4 (rights, confirmation), 5 (removal) and 2 (storing a peer's state).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+import msgspec
+
+from enigma_fed.base import limits
+from enigma_fed.base.errors import Conflict, PeerNotFound, WireError
+from enigma_fed.base.ids import Did
+from enigma_fed.base.rpc_errors import NotAllowed
+from enigma_fed.federation.accepting import ended_incoming, is_open
+from enigma_fed.federation.decision import (
+    Decision,
+    put_incoming,
+    put_node,
+    put_outgoing,
+    put_pending,
+    with_nodes,
+)
+from enigma_fed.federation.inviting import used_by_removed
+from enigma_fed.wire.records import (
+    IncomingInvite,
+    Membership,
+    Node,
+    Observation,
+    OutgoingInvite,
+    Role,
+    Stage,
+    Tombstone,
+    TrustLevel,
+)
+from enigma_fed.wire.state import FullState, Unchanged, state_signing_input
+
+Verify = Callable[[bytes, bytes, bytes], bool]
+"""(public key, message, signature) -> whether it holds."""
+
+FORGOTTEN: Final = (
+    "That node does not know this one any more. Ask its owner for a new invite and accept it here."
+)
+REMOVED_US: Final = "That node removed this one. To federate again, ask its owner for a new invite."
+_REMOVED_HERE: Final = "The peer was removed here."
+
+
+def check_rights(node: Node, needed: TrustLevel | None) -> None:
+    """Raise NotAllowed unless the confirmed member has this level (None: any but an untrusted member)."""
+    least = TrustLevel.OBSERVER if needed is None else needed
+    if node.trust_level.rank < least.rank:
+        raise NotAllowed(f"it takes the trust level {least}")
+
+
+def is_confirmed_by(node: Node, *, join: bool) -> bool:
+    """Whether a signed request of this member is news: it confirms the join, or shows that they know us.
+
+    A joiner is confirmed by its first request other than the join; an inviter by any.
+    """
+    if node.stage is Stage.USED:
+        return not join
+    return not node.confirmed or (node.they_forgot_us and not join)
+
+
+def confirm(membership: Membership, did: Did, now: int, *, name: str | None = None) -> Decision[None]:
+    """Both sides have agreed: a signed request of the peer or its answer to a poll shows it.
+
+    `name` is the name that the peer gives itself, None for no news of it.
+    """
+    node = membership.nodes.find(did)
+    if node is None:
+        return Decision(membership, None)
+    known = _confirmed(node, now)
+    if name is not None and name != node.name:
+        known = msgspec.structs.replace(known, name=name)
+    changed = membership if known is node else put_node(membership, known)
+    for outgoing in membership.invites.outgoing:
+        if outgoing.used_by == did and outgoing.stage is Stage.USED:
+            changed = put_outgoing(changed, outgoing, _at_stage(outgoing, Stage.CONFIRMED, now))
+    for incoming in membership.invites.incoming:
+        if incoming.did == did and (is_open(incoming) or incoming.stage is Stage.ANNOUNCED):
+            changed = put_incoming(changed, incoming, _answered(incoming, now))
+    return Decision(changed, None)
+
+
+def forgotten(membership: Membership, did: Did, now: int) -> Decision[None]:
+    """The peer signed `unknown-peer`: it lost us; only a new invite helps."""
+    node = membership.nodes.find(did)
+    if node is None or node.they_forgot_us or node.stage is Stage.REFUSED:
+        return Decision(membership, None)  # one that refused our join never knew us
+    node = msgspec.structs.replace(node, they_forgot_us=True, last_error=FORGOTTEN, last_error_at=now)
+    return Decision(put_node(membership, node), None)
+
+
+def removed_us(membership: Membership, did: Did, now: int) -> Decision[None]:
+    """The peer signed `removed`: its owner removed us."""
+    node = membership.nodes.find(did)
+    if node is None or node.stage is Stage.REFUSED:
+        return Decision(membership, None)
+    node = msgspec.structs.replace(
+        node, stage=Stage.REFUSED, stage_at=now, last_error=REMOVED_US, last_error_at=now
+    )
+    return Decision(put_node(membership, node), None)
+
+
+def set_trust(membership: Membership, did: Did, level: TrustLevel) -> Decision[Node]:
+    """What the peer may do here from now on."""
+    return _edit(membership, did, trust_level=level)
+
+
+def pause(membership: Membership, did: Did, paused: bool) -> Decision[Node]:
+    """Stop or resume polling the peer; it is served all the same."""
+    return _edit(membership, did, paused=paused)
+
+
+def rename(membership: Membership, did: Did, alias: str | None) -> Decision[Node]:
+    """Our own name for the peer; raises Conflict when another peer has it."""
+    for other in membership.nodes.nodes:
+        if alias is not None and other.did != did and alias in (other.alias, other.name):
+            raise Conflict(f"another peer is called {alias}", hint="Choose another name.")
+    return _edit(membership, did, alias=alias)
+
+
+def remove(membership: Membership, did: Did, now: int) -> Decision[None]:
+    """Take the peer out and leave a tombstone with every token it came by (invariant 6).
+
+    The removal is later than every invite so far, even when the clock was set back: none of
+    them lets the peer return.
+    """
+    invites = membership.invites
+    newest_invite = max((entry.created_at for entry in invites.outgoing), default=0)
+    tombstone = Tombstone(
+        did=did, removed_at=max(now, newest_invite), joined_with=_every_token(membership, did)
+    )
+    nodes = membership.nodes
+    others = tuple(entry for entry in nodes.removed if entry.did != did)
+    removed = (*others[max(0, len(others) + 1 - limits.TOMBSTONES) :], tombstone)
+    members = tuple(node for node in nodes.nodes if node.did != did)
+    changed = with_nodes(membership, msgspec.structs.replace(nodes, nodes=members, removed=removed))
+    for outgoing in invites.outgoing:
+        if outgoing.token_hash in tombstone.joined_with:
+            changed = put_outgoing(changed, outgoing, used_by_removed(outgoing, tombstone))
+    for incoming in invites.incoming:
+        if incoming.did == did and (is_open(incoming) or incoming.stage is Stage.ANNOUNCED):
+            changed = put_incoming(changed, incoming, ended_incoming(incoming, _REMOVED_HERE, now))
+    if any(entry.did == did for entry in invites.pending):
+        changed = put_pending(changed, (entry for entry in invites.pending if entry.did != did))
+    return Decision(changed, None)
+
+
+def fold(membership: Membership, observations: Mapping[Did, Observation]) -> Membership:
+    """nodes.json with what polling learned, for the shutdown."""
+    nodes = tuple(_folded(node, observations.get(node.did)) for node in membership.nodes.nodes)
+    if all(new is old for new, old in zip(nodes, membership.nodes.nodes, strict=True)):
+        return membership
+    return with_nodes(membership, msgspec.structs.replace(membership.nodes, nodes=nodes))
+
+
+def newer_state(
+    known: FullState | None, answer: FullState | Unchanged, did: Did, verify: Verify
+) -> FullState | None:
+    """The state to store after a poll's answer (PROTOCOL section 2).
+
+    The answer is bound to our own request, so a new epoch is accepted; within an epoch `seq`
+    only rises and nothing else about a `seq` changes. Raises WireError when it breaks the rules.
+    """
+    if isinstance(answer, Unchanged):
+        return known
+    if known is not None and answer.epoch == known.epoch:
+        if answer.started != known.started or answer.seq < known.seq:
+            raise WireError("the peer's state went back within its epoch")
+        if answer.seq == known.seq:
+            if answer != known:
+                raise WireError("the peer signed two states with one number")
+            return known
+    if not verify(did.public_key, state_signing_input(did.public_key, answer), answer.signature):
+        raise WireError("the signature of the peer's state does not hold")
+    return answer
+
+
+def _confirmed(node: Node, now: int) -> Node:
+    stage = Stage.CONFIRMED if node.joined_as is not Role.JOINER else Stage.CONFIRMED_BOTH
+    if node.confirmed and not node.they_forgot_us:
+        return node
+    return msgspec.structs.replace(
+        node,
+        stage=node.stage if node.confirmed else stage,
+        stage_at=node.stage_at if node.confirmed else now,
+        they_forgot_us=False,
+        last_error=None,
+        last_error_at=None,
+    )
+
+
+def _answered(entry: IncomingInvite, now: int) -> IncomingInvite:
+    return msgspec.structs.replace(
+        entry, code=None, stage=Stage.CONFIRMED_BOTH, stage_at=now, last_error=None, last_error_at=None
+    )
+
+
+def _at_stage(entry: OutgoingInvite, stage: Stage, now: int) -> OutgoingInvite:
+    return msgspec.structs.replace(entry, stage=stage, stage_at=now)
+
+
+def _edit(membership: Membership, did: Did, **changes: object) -> Decision[Node]:
+    node = membership.nodes.find(did)
+    if node is None:
+        raise PeerNotFound(str(did))
+    edited = msgspec.structs.replace(node, **changes)
+    if edited == node:
+        return Decision(membership, node)
+    return Decision(put_node(membership, edited), edited)
+
+
+def _every_token(membership: Membership, did: Did) -> tuple[bytes, ...]:
+    """Token hashes of the DID from its entry and from every invite that concerns it."""
+    invites = membership.invites
+    entry = membership.nodes.find(did) or membership.nodes.tombstone(did)
+    hashes = [] if entry is None else list(entry.joined_with)
+    hashes += [incoming.token_hash for incoming in invites.incoming if incoming.did == did]
+    hashes += [pending.token_hash for pending in invites.pending if pending.did == did]
+    return tuple(dict.fromkeys(hashes))
+
+
+def _folded(node: Node, observation: Observation | None) -> Node:
+    if observation is None:
+        return node
+    seen = max((at for at in (node.last_seen, observation.last_seen) if at is not None), default=None)
+    state = node.last_state if observation.state is None else observation.state.snapshot
+    if seen == node.last_seen and state == node.last_state:
+        return node
+    return msgspec.structs.replace(node, last_seen=seen, last_state=state)

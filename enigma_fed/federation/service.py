@@ -1,0 +1,302 @@
+"""The federation of this node: what its owner can do, and who may come in (PROTOCOL sections 4, 5, 8)."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Final
+
+from enigma_fed.base import limits
+from enigma_fed.base.clock import Clock
+from enigma_fed.base.errors import (
+    AgentNotRunning,
+    EnigmaError,
+    FieldInvalid,
+    InviteTampered,
+    InviteUnsigned,
+    PeerNotFound,
+)
+from enigma_fed.base.ids import Did, OnionAddress, parse_node_name
+from enigma_fed.base.tasks import Tasks
+from enigma_fed.federation import accepting, inviting, rules
+from enigma_fed.federation.client import PeerCaller
+from enigma_fed.federation.courier import Courier
+from enigma_fed.federation.decision import Decision
+from enigma_fed.federation.door import Door
+from enigma_fed.federation.exchange import Exchange
+from enigma_fed.federation.hooks import Hooks
+from enigma_fed.federation.liveness import liveness
+from enigma_fed.federation.lookup import find_peer
+from enigma_fed.federation.store import FederationStore
+from enigma_fed.identity.nodekey import NodeKey
+from enigma_fed.identity.signing import verify
+from enigma_fed.wire import invite as invite_code
+from enigma_fed.wire.invite import Invite
+from enigma_fed.wire.records import (
+    IncomingInvite,
+    Membership,
+    Node,
+    Observation,
+    OutgoingInvite,
+    PendingJoin,
+    Stage,
+    TrustLevel,
+)
+from enigma_fed.wire.viewbuild import invalid_view, invite_view, peer_view, pending_view
+from enigma_fed.wire.views import InviteView, PeerView, PingView
+
+_FRACTION: Final = 2.0**32
+_log = logging.getLogger(__name__)
+
+
+class Federation(Door):
+    """Members and invites of this node, polling and join delivery; the `Doorkeeper` of its RPC.
+
+    Without a `client` (a command while no agent runs) only the files change. `open` the store
+    before; `start` runs the background work, `close` ends it and writes what is left.
+    """
+
+    def __init__(
+        self,
+        store: FederationStore,
+        node: NodeKey,
+        onion: OnionAddress,
+        name: str | None,
+        clock: Clock,
+        random: Callable[[int], bytes],
+        tasks: Tasks,
+        client: PeerCaller | None,
+        hooks: Hooks,
+        *,
+        poll_interval: float = limits.POLL_INTERVAL,
+    ) -> None:
+        """`random` gives secret random bytes; `poll_interval` is in seconds."""
+        super().__init__(store, node, clock, hooks)
+        self._onion = onion
+        self._name = name
+        self._random = random
+        self._tasks = tasks
+        self._interval = poll_interval
+        self._housekeeping: asyncio.Task[None] | None = None
+        if client is not None:
+            self._courier = Courier(
+                store,
+                Exchange(store, node, onion, name, clock, client, self._apply),
+                clock=clock,
+                chance=self._chance,
+                tasks=tasks,
+                path_ready=hooks.path_ready,
+                interval=poll_interval,
+                outcome=self._polled,
+            )
+
+    # Life
+
+    def start(self) -> None:
+        """Begin polling and delivering; needs a running loop and a client."""
+        self._housekeeping = self._tasks.start("federation housekeeping", self._keep_house())
+        self._follow()
+
+    async def close(self) -> None:
+        """End the background work and write what is left; raises StoreError, WriteFailed."""
+        if self._housekeeping is not None:
+            self._housekeeping.cancel()
+        if self._courier is not None:
+            await self._courier.close()
+        await self._store.close()
+
+    def wake(self) -> None:
+        """Our own way out works (again): try at once what is due."""
+        if self._courier is not None:
+            self._courier.wake()
+
+    # Invites
+
+    async def create_invite(self, scope: TrustLevel, ttl: int) -> InviteView:
+        """A new invite with its code; `ttl` in seconds. Raises FieldInvalid, Conflict, WriteFailed."""
+        if not limits.INVITE_TTL_MIN <= ttl <= limits.INVITE_TTL_MAX:
+            raise FieldInvalid(f"ttl must be from {limits.INVITE_TTL_MIN} s to {limits.INVITE_TTL_MAX} s")
+        now = self._now()
+        entry = self._make_invite(scope, now, now + ttl)
+        made = await self._apply(lambda membership: inviting.create(membership, entry, now))
+        return invite_view(made, now)
+
+    def _make_invite(self, scope: TrustLevel, now: int, expires_at: int) -> OutgoingInvite:
+        token = self._random(invite_code.TOKEN_BYTES)
+        did = self._node.did
+        draft = invite_code.draft(did, self._onion, token, scope, now, expires_at, self._name)
+        return OutgoingInvite(
+            code=draft.seal(self._node.sign(draft.signing_input)),
+            did=did,
+            onion=self._onion,
+            token_hash=invite_code.hash_token(token),
+            created_at=now,
+            expires_at=expires_at,
+            scope=scope,
+            stage=Stage.CREATED,
+            stage_at=now,
+        )
+
+    async def accept_invite(self, code: str, trust: TrustLevel, allow_unsigned: bool) -> InviteView:
+        """Accept a code: recorded here, then delivered in the background; `trust` is what the inviter gets.
+
+        Raises InviteError, InviteExpired, Conflict, WriteFailed; then nothing is written.
+        """
+        invite = invite_code.decode(code)
+        _check_signature(invite, allow_unsigned)
+        now = self._now()
+
+        def decide(membership: Membership) -> Decision[IncomingInvite]:
+            heard = self._last_seen(membership, invite.did)
+            return accepting.accept(
+                membership, invite, code, own=self._node.did, trust=trust, now=now, last_heard=heard
+            )
+
+        accepted = await self._apply(decide)
+        return invite_view(accepted, now)
+
+    def invites(self) -> list[InviteView]:
+        """Every invite made here, accepted here, and every join that waits for the owner."""
+        invites = self._store.membership.invites
+        now = self._clock.wall()
+        entries: tuple[OutgoingInvite | IncomingInvite | PendingJoin, ...]
+        entries = (*invites.outgoing, *invites.incoming, *invites.pending)
+        return [invite_view(entry, now) for entry in entries]
+
+    async def revoke(self, invite_id: str) -> InviteView:
+        """Make an open invite worthless; raises InviteNotFound, FieldInvalid, Conflict, WriteFailed."""
+        now = self._now()
+        ended = await self._apply(lambda m: inviting.revoke(m, invite_id, now))
+        return invite_view(ended, now)
+
+    # Peers
+
+    def peers(self) -> list[PeerView]:
+        """Every peer, every join that waits, and every entry of nodes.json that is not valid here."""
+        membership = self._store.membership
+        return [
+            *(self._view(node) for node in membership.nodes.nodes),
+            *(pending_view(entry) for entry in membership.invites.pending),
+            *(invalid_view(raw) for raw in membership.nodes.invalid),
+        ]
+
+    def peer(self, ref: str) -> PeerView:
+        """One peer; raises PeerNotFound, FieldInvalid when the reference is ambiguous."""
+        try:
+            return self._view(self._find(ref))
+        except PeerNotFound:
+            return pending_view(find_peer(ref, self._store.membership.invites.pending))
+
+    async def approve(self, ref: str) -> PeerView:
+        """Let a late joiner in: its next try succeeds. Raises PeerNotFound, Conflict, WriteFailed."""
+        waiting = find_peer(ref, self._store.membership.invites.pending)
+        node = await self._apply(lambda m: inviting.approve(m, waiting.did, self._now()))
+        return self._view(node)
+
+    async def set_trust(self, ref: str, level: TrustLevel) -> PeerView:
+        """Set what the peer may do here and cut what is in flight; raises PeerNotFound, WriteFailed."""
+        did = self._find(ref).did
+        node = await self._apply(lambda m: rules.set_trust(m, did, level))
+        self._hooks.cut(did)
+        return self._view(node)
+
+    async def rename(self, ref: str, name: str | None) -> PeerView:
+        """Set our own name for the peer, None for its own; raises FieldInvalid, Conflict, PeerNotFound."""
+        did = self._find(ref).did
+        alias = None if name is None else parse_node_name(name)
+        return self._view(await self._apply(lambda m: rules.rename(m, did, alias)))
+
+    async def pause(self, ref: str, paused: bool) -> PeerView:
+        """Stop or resume polling the peer; raises PeerNotFound, WriteFailed."""
+        did = self._find(ref).did
+        return self._view(await self._apply(lambda m: rules.pause(m, did, paused)))
+
+    async def remove(self, ref: str) -> PeerView:
+        """Remove a peer, or turn a waiting joiner away, at once; the peer as it was (invariant 6).
+
+        Raises PeerNotFound, FieldInvalid, WriteFailed.
+        """
+        view = self.peer(ref)
+        did = Did.parse(view.did)
+        await self._apply(lambda m: rules.remove(m, did, self._now()))
+        self._hooks.cut(did)
+        self._heard_at.pop(did, None)
+        self._store.forget(did)
+        return view
+
+    async def sync(self, ref: str | None) -> list[PeerView]:
+        """Poll now and wait for the outcome; a join that is not delivered yet is tried first.
+
+        With a `ref` the failure is raised (PeerUnreachable, RefusedByPeer, Conflict); without,
+        it stands in each peer's `last_error`. Raises AgentNotRunning without a client.
+        """
+        if ref is not None:
+            did = self._find(ref).did
+            await self._out().reach(did)
+            return [self._view(self._find(str(did)))]
+        await self._out().reach_all()
+        return [self._view(node) for node in self._store.membership.nodes.nodes]
+
+    async def ping(self, ref: str) -> PingView:
+        """One signed request, timed; raises what `sync` raises."""
+        did = self._find(ref).did
+        await self._out().reach(did)
+        node = self._find(str(did))
+        seen = self._store.observations.get(did) or Observation(did=did)
+        return PingView(
+            did=str(did), name=node.display_name, latency_ms=seen.latency_ms or 0.0, skew_s=seen.skew_s
+        )
+
+    # Inner parts
+
+    def _follow(self) -> None:
+        if self._courier is not None and self._housekeeping is not None:
+            self._courier.follow()
+
+    def _polled(self, did: Did, answered: bool) -> None:
+        if answered:
+            self._heard_at[did] = self._clock.boot()
+        self._hooks.changed()
+
+    def _out(self) -> Courier:
+        if self._courier is None:
+            raise AgentNotRunning(hint="Start it: enigma-fed run")
+        return self._courier
+
+    async def _keep_house(self) -> None:
+        """Write what polling learned; end invites whose time is over."""
+        while True:
+            await self._clock.sleep(limits.OBSERVATIONS_FLUSH)
+            try:
+                await self._store.flush()
+                await self._apply(lambda m: Decision(inviting.sweep(m, self._now()), None))
+            except EnigmaError as error:
+                _log.warning("housekeeping: %s", error)
+
+    def _find(self, ref: str) -> Node:
+        return find_peer(ref, self._store.membership.nodes.nodes)
+
+    def _view(self, node: Node) -> PeerView:
+        now = self._clock.boot()
+        alive = liveness(
+            self._heard_at.get(node.did), now, self._interval, path_ready=self._hooks.path_ready()
+        )
+        return peer_view(node, self._store.observations.get(node.did), alive.value, self._clock.wall())
+
+    def _last_seen(self, membership: Membership, did: Did) -> int | None:
+        node = membership.nodes.find(did)
+        seen = self._store.observations.get(did)
+        times = (node.last_seen if node else None, seen.last_seen if seen else None)
+        return max((at for at in times if at is not None), default=None)
+
+    def _chance(self) -> float:
+        return int.from_bytes(self._random(4), "big") / _FRACTION
+
+
+def _check_signature(invite: Invite, allow_unsigned: bool) -> None:
+    if invite.signature is None:
+        if not allow_unsigned:
+            raise InviteUnsigned("sig: missing", hint="To take it all the same: --allow-unsigned")
+    elif not verify(invite.did.public_key, invite.signed_bytes, invite.signature):
+        raise InviteTampered("sig: it does not hold", hint="Ask for the code again.")

@@ -1,0 +1,217 @@
+"""The membership on disk (nodes.json, invites.json) and what polling learned (state.json)."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Mapping
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from enigma_fed.base import limits
+from enigma_fed.base.errors import StoreChanged, StoreDamaged, StoreError, WireError, WriteFailed
+from enigma_fed.base.ids import Did
+from enigma_fed.federation.decision import Decide, Decision, Order, find_holder
+from enigma_fed.federation.repair import repair
+from enigma_fed.federation.rules import fold
+from enigma_fed.storage import modes
+from enigma_fed.storage.disk import Disk
+from enigma_fed.storage.jsonfile import JsonFile, seal, unseal
+from enigma_fed.wire import invitesfile, nodesfile, observationsfile
+from enigma_fed.wire.records import InvitesFile, Membership, Node, NodesFile, Observation, Tombstone
+
+T = TypeVar("T")
+
+_FOLDER: Final = "federation"
+_log = logging.getLogger(__name__)
+
+
+class FederationStore:
+    """The membership in memory and on disk; one writer, who holds the data folder's lock.
+
+    What is in memory was read from disk or written to it before: it is never ahead, never behind.
+    `open` first. Changes go through `transact`, one after the other.
+    """
+
+    def __init__(self, data_dir: Path, *, disk: Disk | None = None) -> None:
+        self._folder = data_dir / _FOLDER
+        self._disk = disk or Disk()
+        self._nodes: JsonFile[NodesFile] = JsonFile(
+            self._folder / "nodes.json", nodesfile.NodeEncoder().encode, nodesfile.decode, disk=self._disk
+        )
+        self._invites: JsonFile[InvitesFile] = JsonFile(
+            self._folder / "invites.json", invitesfile.encode, invitesfile.decode, disk=self._disk
+        )
+        self._state_path = self._folder / "state.json"
+        self._lock = asyncio.Lock()
+        self._running: set[asyncio.Task[Any]] = set()
+        self._stored = Membership()
+        self._membership = Membership()
+        self._by_did: Mapping[Did, Node | Tombstone] = {}
+        self._observations: dict[Did, Observation] = {}
+        self._unsaved = False
+
+    @classmethod
+    def create(cls, data_dir: Path, *, disk: Disk | None = None) -> None:
+        """Write the empty files of a new node; those that are there stay. Blocks; raises WriteFailed."""
+        store = cls(data_dir, disk=disk)
+        modes.make_folder(store._folder)
+        if not store._nodes.exists():
+            store._nodes.create(NodesFile())
+        if not store._invites.exists():
+            store._invites.create(InvitesFile())
+
+    def open(self, *, writable: bool = True) -> None:
+        """Read the files and repair what a crash left between two writes (docs/PROTOCOL.md section 4).
+
+        Blocks. Without `writable` nothing is written. Raises StoreDamaged, StoreNewer, LooseModes,
+        WriteFailed; a damaged or missing file is never taken for an empty one (invariant 5).
+        """
+        self._read()
+        self._observations = dict(self._read_observations())
+        if writable and self._membership is not self._stored:
+            self._write(self._membership, Order.NODES_FIRST)
+
+    @property
+    def membership(self) -> Membership:
+        """The members, tombstones and invites."""
+        return self._membership
+
+    @property
+    def observations(self) -> Mapping[Did, Observation]:
+        """What polling learned, by peer."""
+        return self._observations
+
+    def node(self, did: Did) -> Node | None:
+        """The member with this DID."""
+        entry = self._by_did.get(did)
+        return entry if isinstance(entry, Node) else None
+
+    def is_removed(self, did: Did) -> bool:
+        """Whether this DID has a tombstone."""
+        return isinstance(self._by_did.get(did), Tombstone)
+
+    def holds_token(self, token_hash: bytes) -> bool:
+        """Whether somebody joined with this token."""
+        return find_holder(self._membership, token_hash) is not None
+
+    async def transact(self, decide: Decide[T]) -> tuple[Decision[T], bool]:
+        """Decide on the newest membership and store what was decided; whether anything was written.
+
+        One at a time; what `decide` raises is raised and nothing is written. Once begun it ends
+        even if the caller is cancelled, so memory and disk never part. Raises StoreError, WriteFailed.
+        """
+        return await self._to_the_end(self._transact(decide))
+
+    async def commit(self, new: Membership, order: Order = Order.NODES_FIRST) -> None:
+        """Store a membership; durable on return. Raises StoreError, WriteFailed."""
+        await self.transact(lambda _: Decision(new, None, order))
+
+    def observe(self, observation: Observation) -> None:
+        """Remember what polling learned; written by the next `flush`."""
+        self._observations[observation.did] = observation
+        self._unsaved = True
+
+    def forget(self, did: Did) -> None:
+        """Drop what polling learned of a removed peer."""
+        if self._observations.pop(did, None) is not None:
+            self._unsaved = True
+
+    @property
+    def busy(self) -> bool:
+        """Whether something is being written, or waits to be."""
+        return bool(self._running)
+
+    async def flush(self) -> None:
+        """Write state.json when it is behind; raises WriteFailed."""
+        if self._unsaved:
+            await self._to_the_end(self._flush())
+
+    async def close(self) -> None:
+        """Write state.json and fold it into nodes.json; raises StoreError, WriteFailed."""
+        await self.flush()
+        if self._observations:
+            await self.transact(lambda membership: Decision(fold(membership, self._observations), None))
+
+    async def _flush(self) -> None:
+        async with self._lock:
+            self._unsaved = False
+            try:
+                await asyncio.to_thread(self._write_observations, dict(self._observations))
+            except WriteFailed:
+                self._unsaved = True
+                raise
+
+    async def _to_the_end(self, work: Coroutine[Any, Any, T]) -> T:
+        task = asyncio.create_task(work)
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        return await asyncio.shield(task)
+
+    async def _transact(self, decide: Decide[T]) -> tuple[Decision[T], bool]:
+        async with self._lock:
+            decision = decide(self._membership)
+            if decision.membership is self._membership:
+                return decision, False
+            try:
+                await asyncio.to_thread(self._write, decision.membership, decision.order)
+            except WriteFailed:
+                await asyncio.to_thread(self._read_again)
+                raise
+            return decision, True
+
+    def _write(self, new: Membership, order: Order) -> None:
+        steps: list[Callable[[], object]] = []
+        stored = self._stored
+        if new.nodes != stored.nodes:
+            steps.append(lambda: self._nodes.update(_replacing(stored.nodes, new.nodes)))
+        if new.invites != stored.invites:
+            steps.append(lambda: self._invites.update(_replacing(stored.invites, new.invites)))
+        for step in steps if order is Order.NODES_FIRST else reversed(steps):
+            step()
+        kept = Membership(
+            new.nodes if new.nodes != stored.nodes else stored.nodes,
+            new.invites if new.invites != stored.invites else stored.invites,
+        )
+        self._stored = kept
+        self._adopt(kept)
+
+    def _read(self) -> None:
+        self._stored = Membership(self._nodes.read(), self._invites.read())
+        self._adopt(repair(self._stored))
+
+    def _read_again(self) -> None:
+        """After a failed write the files may hold the old or the new: memory follows them."""
+        try:
+            self._read()
+        except StoreError as error:
+            _log.error("after a failed write: %s", error)
+
+    def _adopt(self, membership: Membership) -> None:
+        entries: tuple[Node | Tombstone, ...] = (*membership.nodes.nodes, *membership.nodes.removed)
+        self._by_did = {entry.did: entry for entry in entries}
+        self._membership = membership
+
+    def _read_observations(self) -> observationsfile.Observations:
+        """state.json may be lost: when absent or damaged, polling fills it again. Raises StoreNewer."""
+        try:
+            body, _ = unseal(self._disk.read(self._state_path, limits.STORE_FILE_BYTES))
+            return observationsfile.decode(body)
+        except FileNotFoundError:
+            return {}
+        except (WireError, StoreDamaged, OSError) as error:
+            _log.warning("state.json is started anew: %s", error)
+            return {}
+
+    def _write_observations(self, observations: observationsfile.Observations) -> None:
+        self._disk.replace(self._state_path, seal(observationsfile.encode(observations), 1))
+
+
+def _replacing(expected: T, new: T) -> Callable[[T], T]:
+    def change(current: T) -> T:
+        if current is not expected:
+            hint = "Stop the other program, then start this node again."
+            raise StoreChanged("it is not what this node read or wrote", hint=hint)
+        return new
+
+    return change

@@ -1,0 +1,1 @@
+"""The node's key: making, keeping, signing and checking."""

@@ -1,0 +1,244 @@
+"""`POST /rpc/v1`: the aiohttp side of the gate (PROTOCOL section 1).
+
+Reads one bounded body, lets the gate decide, runs the method, signs the reply once. Anything
+but a `POST` to exactly `/rpc/v1` gets a short 404, 405 or 400.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Callable
+from types import MappingProxyType
+from typing import Any, Final
+
+from aiohttp import StreamReader, web
+
+from enigma_fed.base import limits
+from enigma_fed.base.clock import Clock
+from enigma_fed.base.errors import EnigmaError, WireError
+from enigma_fed.base.ids import Did
+from enigma_fed.base.rpc_errors import (
+    Busy,
+    MalformedRequest,
+    NotAllowed,
+    RpcError,
+    Stale,
+    TooLarge,
+    UnsupportedMedia,
+)
+from enigma_fed.identity.nodekey import NodeKey
+from enigma_fed.rpc import rules
+from enigma_fed.rpc.challenge import Challenger
+from enigma_fed.rpc.connections import BoundedServer, Connections
+from enigma_fed.rpc.gate import Doorkeeper, Gate, Passage, in_start_window
+from enigma_fed.rpc.methods import Caller, EncodedResult, Method, MethodTable, Result, Standing
+from enigma_fed.wire import httpsig, jsonrpc
+from enigma_fed.wire.jsonrpc import BodyForm
+
+_log = logging.getLogger(__name__)
+
+_SECRET_BYTES: Final = 32
+_HEADER_COUNT: Final = 32
+_SERVER: Final = "enigma-fed"
+_SHUTDOWN_TIMEOUT: Final = 2.0
+"""At the end, handlers in flight get this long."""
+_UNAUTHORIZED: Final = 401
+SERVER_OPTIONS: Final = MappingProxyType(
+    {
+        "access_log": None,
+        "keepalive_timeout": float(limits.KEEPALIVE + limits.READ_TIMEOUT),
+        "max_line_size": limits.HEADER_BYTES,
+        "max_field_size": limits.HEADER_BYTES,
+        "max_headers": _HEADER_COUNT,
+        "lingering_time": 1.0,
+        "auto_decompress": False,
+        "read_bufsize": limits.REQUEST_BYTES,
+    }
+)
+"""What every aiohttp server of this endpoint is made with: bounded headers, no access log."""
+
+
+class RpcEndpoint:
+    """Serves the methods of one node to its peers, on any number of listeners."""
+
+    def __init__(
+        self,
+        key: NodeKey,
+        methods: MethodTable,
+        doorkeeper: Doorkeeper,
+        clock: Clock,
+        random: Callable[[int], bytes],
+        challenge_everyone: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """`challenge_everyone` is asked on top of the first 180 s; `random` gives secret random bytes."""
+        started = clock.boot()
+        self._key = key
+        self._keyid = key.did.url
+        self._doorkeeper = doorkeeper
+        self._clock = clock
+        self._connections = Connections()
+        self._gate = Gate(
+            key.did,
+            methods,
+            doorkeeper,
+            Challenger(random(_SECRET_BYTES)),
+            lambda boot: in_start_window(boot, started) or challenge_everyone(),
+        )
+        self.statistics: Counter[str] = Counter()
+        """Replies by the word of their error, `ok` for results."""
+
+    def application(self) -> web.Application:
+        """An aiohttp application with this endpoint only."""
+        application = web.Application(client_max_size=limits.REQUEST_BYTES)
+        application.router.add_route("*", "/{path:.*}", self.handle)
+        return application
+
+    def runner(self) -> web.ServerRunner:
+        """The lean way to serve: SERVER_OPTIONS, no router, at most limits.CONNECTIONS_INBOUND."""
+        options: dict[str, Any] = dict(SERVER_OPTIONS)
+        return web.ServerRunner(BoundedServer(self.handle, **options), shutdown_timeout=_SHUTDOWN_TIMEOUT)
+
+    def cut(self, did: Did) -> None:
+        """Cancel what runs for this DID and close its connections, before returning (invariant 6)."""
+        self._connections.cut(did.public_key)
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer one HTTP request."""
+        if request.raw_path != httpsig.PATH or request.method != httpsig.METHOD:
+            return _elsewhere(request)
+        passage = Passage(BodyForm.JSON)
+        try:
+            passage.form = _read_form(request)
+            body = await _read_body(request)
+            if self._connections.active >= limits.REQUESTS_IN_FLIGHT:
+                raise Busy("too many requests at once")
+        except (RpcError, WireError) as error:
+            response = self._error(passage, error)
+            response.force_close()
+            return response
+        try:
+            wall, boot = self._clock.wall(), self._clock.boot()
+            self._gate.examine(passage, request.headers, body, wall=wall, boot=boot)
+        except (RpcError, WireError) as error:
+            return self._error(passage, error)
+        return await self._serve(passage, request)
+
+    async def _serve(self, passage: Passage, request: web.BaseRequest) -> web.Response:
+        assert passage.did is not None
+        assert passage.method is not None
+        assert passage.call is not None
+        public_key = passage.did.public_key
+        remember = passage.standing is Standing.MEMBER
+        with self._connections.serving(public_key, request.protocol if remember else None):
+            try:
+                result = await self._run(passage, passage.method, passage.did)
+                body = b"" if passage.call.notification else _encode(passage, passage.call.id, result)
+            except EnigmaError as error:
+                return self._error(passage, error)
+        self.statistics["ok"] += 1
+        return self._reply(passage, 200, body)
+
+    async def _run(self, passage: Passage, method: Method, did: Did) -> Result:
+        if passage.standing is Standing.MEMBER:
+            await self._doorkeeper.admit(did, method.name, method.trust)
+        elif passage.standing is Standing.SELF and not method.open_to_self:
+            raise NotAllowed("a node calls this at its peers only")
+        params = self._gate.read_params(passage, method)
+        return await method.handler(Caller(did, passage.standing), params)
+
+    def _error(self, passage: Passage, error: EnigmaError) -> web.Response:
+        told = rules.to_rpc_error(error)
+        self.statistics[told.code] += 1
+        if not isinstance(error, RpcError | WireError):
+            _log.warning("a call failed here: %s", error.code)
+        status = rules.http_status(told, past_nonce=passage.past_nonce)
+        call = passage.call
+        if call is not None and call.notification and passage.past_nonce:
+            body = b""
+        else:
+            challenge = told.challenge if isinstance(told, Stale) else ""
+            body = jsonrpc.encode_error(passage.form, call.id if call else None, told, challenge)
+        held = passage.signature_held
+        if rules.is_signed(told, signature_held=held, standing=passage.standing):
+            return self._reply(passage, status, body)
+        return _response(status, body, {httpsig.CONTENT_TYPE: passage.form.value})
+
+    def _reply(self, passage: Passage, status: int, body: bytes) -> web.Response:
+        """A reply that is signed and bound to its request."""
+        fields = httpsig.sign_reply(
+            self._key.sign,
+            keyid=self._keyid,
+            status=status,
+            content_type=passage.form.value,
+            body=body,
+            request_signature=passage.signature_field,
+            created=int(self._clock.wall()),
+        )
+        return _response(status, body, fields)
+
+
+def _response(status: int, body: bytes, fields: dict[str, str]) -> web.Response:
+    fields["Server"] = _SERVER
+    if status == _UNAUTHORIZED:
+        fields["WWW-Authenticate"] = "EnigmaFed"
+    return web.Response(status=status, body=body, headers=fields)
+
+
+def _encode(passage: Passage, call_id: jsonrpc.CallId, result: Result) -> bytes:
+    form = passage.form
+    if isinstance(result, EncodedResult):
+        return jsonrpc.encode_result(form, call_id, result.encoded(binary=form.binary))
+    return jsonrpc.encode_result(form, call_id, form.encode(result.to_object(binary=form.binary)))
+
+
+def _elsewhere(request: web.BaseRequest) -> web.Response:
+    """What a request to another target or with another method gets: nothing is read or parsed."""
+    if request.raw_path == httpsig.PATH:
+        response = web.Response(status=405, text="POST only\n", headers={"Allow": httpsig.METHOD})
+    elif request.path == httpsig.PATH:
+        response = web.Response(status=400, text=f"the target is exactly {httpsig.PATH}\n")
+    else:
+        response = web.Response(status=404, text="not found\n")
+    response.headers["Server"] = _SERVER
+    response.force_close()
+    return response
+
+
+def _read_form(request: web.BaseRequest) -> BodyForm:
+    """The body's form; raises UnsupportedMedia, WireError (a content type that occurs twice)."""
+    form = jsonrpc.body_form(httpsig.single(request.headers, httpsig.CONTENT_TYPE) or "")
+    if form is None:
+        raise UnsupportedMedia("the content type must be application/json or application/cbor")
+    return form
+
+
+async def _read_body(request: web.BaseRequest) -> bytes:
+    """The body, in bounded time and size; raises UnsupportedMedia, TooLarge, MalformedRequest."""
+    if "Content-Encoding" in request.headers:
+        raise UnsupportedMedia("bodies are not compressed")
+    length = request.content_length or 0
+    if length > limits.REQUEST_BYTES:
+        raise _too_large()
+    content = request.content
+    try:
+        if length and content.is_eof():
+            return content.read_nowait()  # the usual case: it came together with its header
+        async with asyncio.timeout(limits.READ_TIMEOUT):
+            return await _read_chunks(content)
+    except (TimeoutError, OSError, web.RequestPayloadError):
+        raise MalformedRequest("its body did not come") from None
+
+
+async def _read_chunks(content: StreamReader) -> bytes:
+    body = bytearray()
+    while chunk := await content.readany():
+        body += chunk
+        if len(body) > limits.REQUEST_BYTES:
+            raise _too_large()
+    return bytes(body)
+
+
+def _too_large() -> TooLarge:
+    return TooLarge(f"a request has at most {limits.REQUEST_BYTES} bytes")

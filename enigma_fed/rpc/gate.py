@@ -1,0 +1,218 @@
+"""The order of checks of a signed request (PROTOCOL section 1), without I/O: who passes, and why not.
+
+Size and content type are checked before. A member passes: form, audience, freshness, digest,
+signature, (method that needs a challenge), nonce. A join of an unknown DID passes: form with
+body, audience, freshness, token look-up, digest, signature, nonce. A challenge is asked for
+before the nonce is remembered, so the retry with the same nonce can pass, once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final, Protocol
+
+from enigma_fed.base import limits
+from enigma_fed.base.errors import DidInvalid, WireError
+from enigma_fed.base.ids import Did
+from enigma_fed.base.rpc_errors import (
+    BadChallenge,
+    BadDigest,
+    BadSignature,
+    InvalidParams,
+    InvalidRequest,
+    MalformedRequest,
+    MethodNotFound,
+    ParseError,
+    Removed,
+    RpcError,
+    Stale,
+    UnknownPeer,
+    UnknownToken,
+    WrongAudience,
+)
+from enigma_fed.identity.signing import verify
+from enigma_fed.rpc import rules
+from enigma_fed.rpc.challenge import Challenger
+from enigma_fed.rpc.methods import Method, MethodTable, Params, Standing
+from enigma_fed.rpc.noncetable import STRANGERS, NonceTable
+from enigma_fed.wire import contentdigest, httpsig, jsonrpc
+from enigma_fed.wire.httpsig import Fields, SignedRequest
+from enigma_fed.wire.jsonrpc import BodyForm, Call
+from enigma_fed.wire.records import TrustLevel
+
+__all__ = ["Doorkeeper", "Gate", "Passage", "Standing"]
+
+_DIDS_CACHED: Final = 1024
+"""Key ids whose point check is remembered: bounded, anyone can name one."""
+
+
+class Doorkeeper(Protocol):
+    """Who knows the members: the federation."""
+
+    def standing(self, did: Did) -> Standing:
+        """What this DID is here."""
+        ...
+
+    async def admit(self, did: Did, method: str, trust: TrustLevel | None) -> None:
+        """Let a member call a method that needs `trust`; raises UnknownPeer, NotAllowed, Removed."""
+        ...
+
+    def check_token(self, params: Params) -> None:
+        """Look up the token of a join; raises UnknownToken, Busy."""
+        ...
+
+    def heard(self, did: Did) -> None:
+        """A member's signed request came in for the first time."""
+        ...
+
+
+@dataclass(slots=True)
+class Passage:
+    """How far one request has come; the reply is made from it even when a check fails."""
+
+    form: BodyForm
+    did: Did | None = None
+    standing: Standing = Standing.UNKNOWN
+    signature_field: str = ""
+    signature_held: bool = False
+    past_nonce: bool = False
+    """Whether the trust step is reached: errors are HTTP 200 from here on."""
+    call: Call | None = None
+    method: Method | None = None
+    params: Params | None = None
+
+
+class Gate:
+    """The checks up to the nonce, with the replay table and the challenges that they need."""
+
+    def __init__(
+        self,
+        own: Did,
+        methods: MethodTable,
+        doorkeeper: Doorkeeper,
+        challenger: Challenger,
+        challenge_all: Callable[[float], bool],
+    ) -> None:
+        """`challenge_all` tells, at a boot time in seconds, whether every caller is to be challenged."""
+        self._own = str(own)
+        self._methods = methods
+        self._doorkeeper = doorkeeper
+        self._challenger = challenger
+        self._challenge_all = challenge_all
+        self._nonces = NonceTable()
+        self._parse_keyid = lru_cache(maxsize=_DIDS_CACHED)(Did.parse_url)
+
+    def examine(self, passage: Passage, fields: Fields, body: bytes, *, wall: float, boot: float) -> None:
+        """Run every check; on return `passage` has a method to run. Raises RpcError, WireError."""
+        signed = httpsig.read_request(fields, passage.form.value)
+        did = self._read_keyid(signed.keyid)
+        passage.did, passage.signature_field = did, signed.signature_field
+        standing = passage.standing = self._doorkeeper.standing(did)
+        if standing is Standing.UNKNOWN:
+            self._read_call(passage, body)
+        if signed.audience != self._own:
+            raise WrongAudience
+        self._check_freshness(signed, did, wall, boot)
+        if standing is Standing.UNKNOWN and passage.method is not None and passage.method.open_to_unknown:
+            self._look_up_token(passage, passage.method)
+        if not contentdigest.matches(signed.digest, body):
+            raise BadDigest
+        if not verify(did.public_key, signed.base, signed.signature):
+            raise BadSignature
+        passage.signature_held = True
+        if standing is Standing.MEMBER or standing is Standing.SELF:
+            self._pass_known(passage, signed, did, body, wall, boot)
+        else:
+            self._pass_stranger(passage, signed, did, body, wall, boot)
+
+    def read_params(self, passage: Passage, method: Method) -> Params:
+        """The call's params, read once; raises InvalidParams."""
+        if passage.params is None:
+            assert passage.call is not None
+            try:
+                passage.params = method.params.from_object(passage.call.params, binary=passage.form.binary)
+            except WireError as error:
+                raise rules.bad_params(error) from None
+        return passage.params
+
+    def _read_keyid(self, keyid: str) -> Did:
+        try:
+            return self._parse_keyid(keyid)
+        except DidInvalid as error:
+            raise MalformedRequest(f"its keyid is no DID: {error.detail}") from None
+
+    def _read_call(self, passage: Passage, body: bytes) -> None:
+        passage.call = jsonrpc.decode_call(passage.form, body)
+        passage.method = self._methods.find(passage.call.method)
+
+    def _check_freshness(self, signed: SignedRequest, did: Did, wall: float, boot: float) -> None:
+        if signed.challenge is not None:
+            if not self._challenger.holds(signed.challenge, did.public_key, signed.nonce, boot):
+                raise BadChallenge
+        elif rules.is_stale(signed.created, signed.expires, wall):
+            raise self._challenge("outside the time window", signed, did, boot)
+        elif self._challenge_all(boot):
+            raise self._challenge("this node just started or does not trust its clock", signed, did, boot)
+
+    def _challenge(self, why: str, signed: SignedRequest, did: Did, boot: float) -> Stale:
+        return Stale(why, challenge=self._challenger.issue(did.public_key, signed.nonce, boot))
+
+    def _look_up_token(self, passage: Passage, method: Method) -> None:
+        self._doorkeeper.check_token(self.read_params(passage, method))
+
+    def _pass_known(
+        self, passage: Passage, signed: SignedRequest, did: Did, body: bytes, wall: float, boot: float
+    ) -> None:
+        broken: RpcError | None = None
+        try:
+            self._read_call(passage, body)
+        except (ParseError, InvalidRequest, InvalidParams) as error:
+            broken = error
+        method = passage.method
+        if method is not None and method.challenge and signed.challenge is None:
+            raise self._challenge(f"{method.name} always needs a challenge", signed, did, boot)
+        self._use_nonce(signed, did, did.public_key, wall, boot)
+        passage.past_nonce = True
+        if passage.standing is Standing.MEMBER:
+            self._doorkeeper.heard(did)
+        if broken is not None:
+            raise broken
+        if method is None:
+            raise MethodNotFound
+
+    def _pass_stranger(
+        self, passage: Passage, signed: SignedRequest, did: Did, body: bytes, wall: float, boot: float
+    ) -> None:
+        """Let a join through; tell every other unknown DID that it is unknown, a removed one that it is."""
+        if passage.standing is Standing.REMOVED:
+            self._check_return(passage, body)
+        elif passage.method is None or not passage.method.open_to_unknown:
+            passage.past_nonce = True
+            raise UnknownPeer
+        self._use_nonce(signed, did, STRANGERS, wall, boot)
+        passage.past_nonce = True
+
+    def _check_return(self, passage: Passage, body: bytes) -> None:
+        """Raise Removed unless a removed DID brings a token of ours; the rules of joins see the rest."""
+        try:
+            self._read_call(passage, body)
+            if passage.method is not None and passage.method.open_to_unknown:
+                self._look_up_token(passage, passage.method)
+                return
+        except (ParseError, InvalidRequest, InvalidParams, UnknownToken):
+            pass
+        passage.past_nonce = True
+        raise Removed
+
+    def _use_nonce(self, signed: SignedRequest, did: Did, owner: bytes, wall: float, boot: float) -> None:
+        # A challenged request can never pass by its `created`: it need not be remembered up to that time.
+        created = signed.created if signed.challenge is None else int(wall)
+        end = rules.nonce_end(created, wall, boot)
+        self._nonces.use(did.public_key, signed.nonce, owner=owner, until=end, now=boot)
+
+
+def in_start_window(boot: float, started: float) -> bool:
+    """Whether a node that started at boot time `started` still challenges everyone (invariant 1)."""
+    return boot - started < limits.CHALLENGE_AFTER_START

@@ -1,0 +1,1 @@
+"""The state of this node as its peers see it."""

@@ -1,0 +1,1 @@
+"""Files that survive power cuts: the locked, checksummed JSON file and the folder lock."""

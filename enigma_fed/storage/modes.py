@@ -1,0 +1,51 @@
+"""Who may read the node's folders and files: the owner alone (invariant 8)."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+from typing import Final
+
+from enigma_fed.base.errors import LooseModes, WriteFailed
+
+FILE_MODE: Final = 0o600
+FOLDER_MODE: Final = 0o700
+_OTHERS: Final = 0o077
+
+
+def check_file(path: Path, status: os.stat_result) -> None:
+    """Raise LooseModes unless the file is regular and the owner's alone."""
+    if not stat.S_ISREG(status.st_mode):
+        raise LooseModes(f"{path} is not a plain file")
+    if status.st_mode & _OTHERS:
+        raise LooseModes(f"{path} has mode {stat.S_IMODE(status.st_mode):04o}", hint=f"Run: chmod 600 {path}")
+    _check_owner(path, status)
+
+
+def check_folder(path: Path) -> None:
+    """Raise LooseModes unless the folder is the owner's alone; a missing folder passes."""
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return
+    if not stat.S_ISDIR(status.st_mode):
+        raise LooseModes(f"{path} is not a folder")
+    if status.st_mode & _OTHERS:
+        raise LooseModes(f"{path} has mode {stat.S_IMODE(status.st_mode):04o}", hint=f"Run: chmod 700 {path}")
+    _check_owner(path, status)
+
+
+def make_folder(path: Path) -> None:
+    """Make the folder (0700) and the missing ones above it; an existing one is checked."""
+    try:
+        path.mkdir(mode=FOLDER_MODE, parents=True)
+    except FileExistsError:
+        check_folder(path)
+    except OSError as error:
+        raise WriteFailed(f"the folder {path} cannot be made: {error.strerror}") from error
+
+
+def _check_owner(path: Path, status: os.stat_result) -> None:
+    if status.st_uid not in (os.geteuid(), 0):
+        raise LooseModes(f"{path} belongs to another user", hint="Run this as the owner of the data folder.")

@@ -1,0 +1,38 @@
+"""Key files: written once, readable by the owner alone (invariant 8)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from enigma_fed.base.errors import AlreadyInitialised, NotInitialised, WriteFailed
+from enigma_fed.storage import modes
+from enigma_fed.storage.disk import Disk
+
+_LIMIT: Final = 64 * 1024
+
+
+def write_new(path: Path, data: bytes, *, disk: Disk | None = None) -> None:
+    """Write a new key file (0600, folder 0700), durable on return.
+
+    Raises AlreadyInitialised when the file exists, LooseModes, WriteFailed.
+    """
+    modes.make_folder(path.parent)
+    try:
+        (disk or Disk()).create(path, data)
+    except FileExistsError:
+        raise AlreadyInitialised(f"{path} exists") from None
+
+
+def read(path: Path, *, disk: Disk | None = None) -> bytes:
+    """The content of a key file of at most 64 KiB.
+
+    Raises NotInitialised when there is none, LooseModes when others could read it.
+    """
+    modes.check_folder(path.parent)
+    try:
+        return (disk or Disk()).read(path, _LIMIT)
+    except FileNotFoundError:
+        raise NotInitialised(f"{path} is missing", hint="Run: enigma-fed init") from None
+    except OSError as error:
+        raise WriteFailed(f"{path} cannot be read: {error.strerror or error}") from error

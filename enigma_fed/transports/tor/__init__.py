@@ -1,0 +1,1 @@
+"""Tor: a process of our own, the onion service, SOCKS."""

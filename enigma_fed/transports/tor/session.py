@@ -1,0 +1,104 @@
+"""The HTTP client session of an agent: every connection goes to an onion, through Tor's SOCKS port."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import ssl as ssl_module
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import aiohttp
+import python_socks
+from aiohttp.client_proto import ResponseHandler
+from aiohttp_socks import ProxyConnector
+
+from enigma_fed.base import limits
+from enigma_fed.base.errors import PeerUnreachable
+from enigma_fed.base.ids import OnionAddress
+from enigma_fed.transports.tor.socks_errors import explain
+
+_ISOLATION_BYTES: Final = 16
+_SOCKS_PASSWORD: Final = "x"  # noqa: S105 - tor takes any, and needs one to look at the user name
+
+
+@dataclass(frozen=True, slots=True)
+class SocksEndpoint:
+    """Where tor listens for SOCKS: an address of this machine and a port."""
+
+    host: str
+    port: int
+
+
+class OnionConnector(ProxyConnector):
+    """Connects to version 3 onions only, each under a SOCKS user name of its own.
+
+    Tor keeps the circuits of different user names apart (IsolateSOCKSAuth), so peers cannot
+    be told by a shared circuit to be one node's.
+    """
+
+    def __init__(self, socks: Callable[[], SocksEndpoint | None], isolation_key: bytes) -> None:
+        super().__init__(
+            host="",  # the endpoint is asked for at every connection
+            port=0,
+            password=_SOCKS_PASSWORD,
+            rdns=True,
+            limit=limits.CONNECTIONS_OUTBOUND,
+            limit_per_host=limits.CONNECTIONS_PER_PEER,
+            keepalive_timeout=limits.KEEPALIVE,
+            use_dns_cache=False,
+        )
+        self._socks = socks
+        self._isolation_key = isolation_key
+
+    def user_name(self, onion: OnionAddress) -> str:
+        """The SOCKS user name for a destination: tells nothing about it, is the same until restart."""
+        name = str(onion).encode("ascii")
+        return hashlib.blake2b(name, key=self._isolation_key, digest_size=_ISOLATION_BYTES).hexdigest()
+
+    async def _connect_via_proxy(
+        self,
+        host: str,
+        port: int,
+        ssl: ssl_module.SSLContext | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109 - the base class's signature
+    ) -> tuple[asyncio.Transport, ResponseHandler]:
+        """Connect to a checked onion (invariant 4); raises OnionInvalid, PeerUnreachable."""
+        onion = OnionAddress.parse(host)
+        endpoint = self._socks()
+        if endpoint is None:
+            raise PeerUnreachable("this node's Tor is not ready yet")
+        # Read by the base class before its first await, so calls that overlap cannot mix them up.
+        self._proxy_host, self._proxy_port = endpoint.host, endpoint.port
+        self._proxy_username = self.user_name(onion)
+        try:
+            return await super()._connect_via_proxy(str(onion), port, ssl, timeout)
+        except (python_socks.ProxyError, OSError, EOFError) as error:
+            raise PeerUnreachable(explain(error)) from error
+
+
+def onion_session(
+    socks: Callable[[], SocksEndpoint | None],
+    *,
+    isolation_key: bytes,
+    request_class: type[aiohttp.ClientRequest] = aiohttp.ClientRequest,
+) -> aiohttp.ClientSession:
+    """The one client session of an agent; call it on the running loop, close it at the end.
+
+    `socks` tells where tor listens now (None: not ready), `isolation_key` is 16 to 64 random
+    bytes of this start. A request to anything but a version 3 onion raises OnionInvalid, one
+    that Tor cannot deliver PeerUnreachable. Nothing of the machine is sent along: no user agent,
+    no cookies, no proxy of the environment.
+    """
+    return aiohttp.ClientSession(
+        connector=OnionConnector(socks, isolation_key),
+        request_class=request_class,
+        timeout=aiohttp.ClientTimeout(
+            total=limits.CALL_TIMEOUT, sock_connect=limits.CONNECT_TIMEOUT, sock_read=limits.READ_TIMEOUT
+        ),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        auto_decompress=False,
+        trust_env=False,
+        skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding"),
+    )

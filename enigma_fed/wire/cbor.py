@@ -1,0 +1,109 @@
+"""Deterministic CBOR (RFC 8949 section 4.2.1), the strict subset used between nodes (PROTOCOL section 2).
+
+Allowed: null, booleans, integers up to ± (2^53 - 1), finite floats, byte and text strings,
+arrays, and maps whose keys are all text or all non-negative integers. Refused: tags,
+indefinite lengths, duplicate keys, other simple values, and any form but the shortest.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection
+from typing import Any, Final, NoReturn
+
+import cbor2
+
+from enigma_fed.base import limits
+from enigma_fed.base.errors import WireError
+
+# What the library would turn into Python objects by itself; other tags come out as CBORTag.
+_KNOWN_TAGS: Final = (
+    *range(6), 25, *range(28, 31), *range(35, 38), 52, 54, 100, 256, 258, 260, 261, 1004, 43000, 55799,
+)  # fmt: skip
+
+
+def encode(value: object) -> bytes:
+    """The one deterministic encoding of `value`; raises WireError for what the subset does not hold."""
+    _check(value, 0)
+    return cbor2.dumps(value, canonical=True)
+
+
+def decode(data: bytes, *, limit: int) -> object:
+    """Read one value of at most `limit` bytes; raises WireError unless re-encoding gives the same bytes."""
+    if len(data) > limit:
+        raise WireError(f"the CBOR has {len(data)} bytes, more than {limit}")
+    value = _load(data)
+    _check(value, 0)
+    if cbor2.dumps(value, canonical=True) != data:
+        raise WireError("the CBOR is not in its deterministic form")
+    return value
+
+
+def _refuse_tag(*_: object) -> NoReturn:
+    raise ValueError("tags are not allowed")
+
+
+def _load(data: bytes) -> Any:
+    try:
+        return cbor2.loads(
+            data,
+            semantic_decoders=dict.fromkeys(_KNOWN_TAGS, _refuse_tag),
+            max_depth=limits.CBOR_DEPTH,
+            allow_indefinite=False,
+            allow_duplicate_keys=False,
+        )
+    except (cbor2.CBORError, ValueError, TypeError, OverflowError, RecursionError):
+        raise WireError("the body is not CBOR of the allowed kind") from None
+
+
+def _check(value: object, depth: int) -> None:
+    """Raise WireError unless `value` and all in it belong to the subset."""
+    if depth > limits.CBOR_DEPTH:
+        raise WireError(f"the CBOR is nested deeper than {limits.CBOR_DEPTH}")
+    kind = type(value)
+    if kind is dict:
+        _check_map(value, depth)  # type: ignore[arg-type]
+    elif kind is list or kind is tuple:
+        for item in value:  # type: ignore[attr-defined]
+            _check(item, depth + 1)
+    else:
+        _check_scalar(value)
+
+
+def _check_map(value: dict[object, object], depth: int) -> None:
+    if not (_all_text(value) or _all_numbers(value)):
+        raise WireError("the keys of a CBOR map must be all text or all small integers")
+    for key, item in value.items():
+        _check_scalar(key)
+        _check(item, depth + 1)
+
+
+def _all_text(keys: Collection[object]) -> bool:
+    return all(type(key) is str for key in keys)
+
+
+def _all_numbers(keys: Collection[object]) -> bool:
+    return all(type(key) is int and key >= 0 for key in keys)
+
+
+def _check_scalar(value: object) -> None:
+    kind = type(value)
+    if kind is int:
+        if not -limits.INTEGER_MAX <= value <= limits.INTEGER_MAX:  # type: ignore[operator]
+            raise WireError("an integer is beyond 2^53 - 1")
+    elif kind is float:
+        if not math.isfinite(value):  # type: ignore[arg-type]
+            raise WireError("a number is not finite")
+    elif kind is str:
+        if not _is_unicode(value):  # type: ignore[arg-type]
+            raise WireError("a text is not valid Unicode")
+    elif not (value is None or kind is bool or kind is bytes):
+        raise WireError(f"the CBOR holds a value that is not allowed ({kind.__name__})")
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -1,0 +1,266 @@
+"""HTTP message signatures (RFC 9421): our one profile for requests and replies (PROTOCOL section 1).
+
+Pure: header values in, header values out; signing is a function that the caller brings.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final, Protocol
+
+import msgspec
+
+from enigma_fed.base import limits
+from enigma_fed.base.errors import WireError
+from enigma_fed.base.rpc_errors import Unsigned
+from enigma_fed.wire import contentdigest, structured
+
+METHOD: Final = "POST"
+PATH: Final = "/rpc/v1"
+LABEL: Final = "fed"
+REQUEST_TAG: Final = "enigma-fed"
+REPLY_TAG: Final = "enigma-fed-reply"
+AUDIENCE: Final = "Federation-Audience"
+CHALLENGE: Final = "Federation-Challenge"
+CONTENT_TYPE: Final = "Content-Type"
+CONTENT_DIGEST: Final = "Content-Digest"
+SIGNATURE: Final = "Signature"
+SIGNATURE_INPUT: Final = "Signature-Input"
+
+_SIGNATURE_BYTES: Final = 64
+_REQUEST_COMPONENTS: Final = (
+    '"@method"',
+    '"@path"',
+    '"content-type"',
+    '"content-digest"',
+    '"federation-audience"',
+)
+_CHALLENGE_COMPONENT: Final = '"federation-challenge"'
+_REPLY_COMPONENTS: Final = ('"@status"', '"content-type"', '"content-digest"', '"signature";req')
+_REPLY_LIST: Final = f"({' '.join(_REPLY_COMPONENTS)})"
+_REQUEST_PARAMETERS: Final = frozenset({"created", "expires", "nonce", "keyid", "tag"})
+_REPLY_PARAMETERS: Final = frozenset({"created", "keyid", "tag"})
+_ALGORITHM: Final = "ed25519"
+_NONCE: Final = re.compile(rf"[A-Za-z0-9_-]{{{limits.NONCE_CHARACTERS_MIN},{limits.NONCE_CHARACTERS_MAX}}}")
+_VISIBLE: Final = re.compile(rf"[!-~]{{1,{limits.CHALLENGE_CHARACTERS}}}")
+
+
+class Fields(Protocol):
+    """Header fields by name, in any case, each value as it was sent (multidict's CIMultiDict fits)."""
+
+    def getall(self, key: str, default: Sequence[str], /) -> Sequence[str]:
+        """All values of one name, or `default`."""
+        ...
+
+
+class SignedRequest(msgspec.Struct, frozen=True):
+    """What a signed request says of itself; nothing is checked yet but its form."""
+
+    keyid: str
+    created: int
+    expires: int
+    nonce: str
+    audience: str
+    challenge: str | None
+    digest: str
+    """The field `Content-Digest`."""
+    signature: bytes
+    signature_field: str
+    """The field `Signature`, to which the reply is bound."""
+    base: bytes
+    """What `signature` signs."""
+
+
+class SignedReply(msgspec.Struct, frozen=True):
+    """What a signed reply says of itself; nothing is checked yet but its form."""
+
+    keyid: str
+    created: int
+    digest: str
+    signature: bytes
+    base: bytes
+
+
+def signature_base(components: Iterable[tuple[str, str]], parameters: str) -> bytes:
+    """The signature base (RFC 9421 section 2.5) of (serialised identifier, value) pairs, all ASCII."""
+    lines = [f"{identifier}: {value}" for identifier, value in components]
+    lines.append(f'"@signature-params": {parameters}')
+    return "\n".join(lines).encode("ascii")
+
+
+def single(fields: Fields, name: str) -> str | None:
+    """The one value of a field, None when it is absent; raises WireError when it occurs twice."""
+    values = fields.getall(name, ())
+    if len(values) > 1:
+        raise WireError(f"the field {name} occurs twice")
+    return values[0] if values else None
+
+
+def read_request(fields: Fields, content_type: str) -> SignedRequest:
+    """Read the signature of a `POST /rpc/v1` whose content type is known to be `content_type`.
+
+    Raises Unsigned when there is no signature, WireError when it breaks the profile.
+    """
+    field, signature_input = single(fields, SIGNATURE), single(fields, SIGNATURE_INPUT)
+    if field is None or signature_input is None:
+        raise Unsigned("the request carries no signature")
+    values = {
+        '"@method"': METHOD,
+        '"@path"': PATH,
+        '"content-type"': content_type,
+        '"content-digest"': _required(fields, CONTENT_DIGEST),
+        '"federation-audience"': _required(fields, AUDIENCE),
+    }
+    contentdigest.check(values['"content-digest"'])
+    challenge = single(fields, CHALLENGE)
+    if challenge is not None:
+        if not is_challenge(challenge):
+            raise WireError(f"the field {CHALLENGE} is not {limits.CHALLENGE_CHARACTERS} visible characters")
+        values[_CHALLENGE_COMPONENT] = challenge
+    listed = _read_input(signature_input, values, _REQUEST_PARAMETERS, REQUEST_TAG)
+    created, expires = _integer(listed, "created"), _integer(listed, "expires")
+    if not 0 < expires - created <= limits.SIGNATURE_LIFETIME:
+        raise WireError("a signature lives 1 to 60 seconds")
+    nonce = _string(listed, "nonce")
+    if _NONCE.fullmatch(nonce) is None:
+        raise WireError("the nonce is not 16 to 64 characters of base64url")
+    return SignedRequest(
+        keyid=_string(listed, "keyid"),
+        created=created,
+        expires=expires,
+        nonce=nonce,
+        audience=values['"federation-audience"'],
+        challenge=challenge,
+        digest=values['"content-digest"'],
+        signature=structured.parse_bytes(field, LABEL, _SIGNATURE_BYTES),
+        signature_field=field,
+        base=signature_base([(name, values[name]) for name in listed.components], str(listed)),
+    )
+
+
+def read_reply(fields: Fields, *, status: int, content_type: str, request_signature: str) -> SignedReply:
+    """Read the signature of a reply to the request with the field `Signature: request_signature`.
+
+    Raises Unsigned when there is none, WireError when it breaks the profile.
+    """
+    field, signature_input = single(fields, SIGNATURE), single(fields, SIGNATURE_INPUT)
+    if field is None or signature_input is None:
+        raise Unsigned("the reply carries no signature")
+    if single(fields, CONTENT_TYPE) != content_type:
+        raise WireError("the reply has another content type than the request")
+    digest = _required(fields, CONTENT_DIGEST)
+    contentdigest.check(digest)
+    values = {
+        '"@status"': str(status),
+        '"content-type"': content_type,
+        '"content-digest"': digest,
+        '"signature";req': request_signature,
+    }
+    listed = _read_input(signature_input, values, _REPLY_PARAMETERS, REPLY_TAG)
+    return SignedReply(
+        keyid=_string(listed, "keyid"),
+        created=_integer(listed, "created"),
+        digest=digest,
+        signature=structured.parse_bytes(field, LABEL, _SIGNATURE_BYTES),
+        base=signature_base([(name, values[name]) for name in listed.components], str(listed)),
+    )
+
+
+def is_challenge(text: str) -> bool:
+    """Whether a text can be a challenge: 1 to 128 visible ASCII characters."""
+    return _VISIBLE.fullmatch(text) is not None
+
+
+def sign_request(
+    sign: Callable[[bytes], bytes],
+    *,
+    keyid: str,
+    audience: str,
+    content_type: str,
+    digest: str,
+    created: int,
+    nonce: str,
+    challenge: str | None = None,
+) -> dict[str, str]:
+    """The header fields of a signed request, `Content-Type` apart, valid for 60 s from `created`.
+
+    `sign` makes the Ed25519 signature (64 bytes); `digest` is the field `Content-Digest`.
+    """
+    names = _REQUEST_COMPONENTS if challenge is None else (*_REQUEST_COMPONENTS, _CHALLENGE_COMPONENT)
+    values = (METHOD, PATH, content_type, digest, audience, challenge or "")
+    parameters = (
+        f"({' '.join(names)});created={created};expires={created + limits.SIGNATURE_LIFETIME}"
+        f';nonce="{nonce}";keyid="{keyid}";tag="{REQUEST_TAG}"'
+    )
+    signature = sign(signature_base(zip(names, values, strict=False), parameters))
+    fields = {
+        CONTENT_DIGEST: digest,
+        AUDIENCE: audience,
+        SIGNATURE_INPUT: f"{LABEL}={parameters}",
+        SIGNATURE: f"{LABEL}={structured.serialize_bytes(signature)}",
+    }
+    if challenge is not None:
+        fields[CHALLENGE] = challenge
+    return fields
+
+
+def sign_reply(
+    sign: Callable[[bytes], bytes],
+    *,
+    keyid: str,
+    status: int,
+    content_type: str,
+    body: bytes,
+    request_signature: str,
+    created: int,
+) -> dict[str, str]:
+    """The header fields of a signed reply, bound to the request's field `Signature`."""
+    digest = contentdigest.of(body)
+    parameters = f'{_REPLY_LIST};created={created};keyid="{keyid}";tag="{REPLY_TAG}"'
+    base = (
+        f'"@status": {status}\n"content-type": {content_type}\n"content-digest": {digest}\n'
+        f'"signature";req: {request_signature}\n"@signature-params": {parameters}'
+    )
+    return {
+        CONTENT_TYPE: content_type,
+        CONTENT_DIGEST: digest,
+        SIGNATURE_INPUT: f"{LABEL}={parameters}",
+        SIGNATURE: f"{LABEL}={structured.serialize_bytes(sign(base.encode('ascii')))}",
+    }
+
+
+def _required(fields: Fields, name: str) -> str:
+    value = single(fields, name)
+    if value is None or not value.isascii() or not value.isprintable():
+        raise WireError(f"the field {name} is missing or not plain text")
+    return value
+
+
+def _read_input(
+    text: str, values: dict[str, str], parameters: frozenset[str], tag: str
+) -> structured.InnerList:
+    listed = structured.parse_inner_list(text, LABEL)
+    if set(listed.components) != values.keys():
+        raise WireError("the signature does not cover what it must, and nothing else")
+    if listed.parameters.keys() - {"alg"} != parameters:
+        raise WireError("the signature does not have the parameters that it must, and no other")
+    if listed.parameters.get("alg", _ALGORITHM) != _ALGORITHM:
+        raise WireError("the signature's algorithm is not ed25519")
+    if listed.parameters["tag"] != tag:
+        raise WireError(f"the signature's tag is not {tag}")
+    return listed
+
+
+def _integer(listed: structured.InnerList, name: str) -> int:
+    value = listed.parameters[name]
+    if not isinstance(value, int) or value < 0:
+        raise WireError(f"the parameter {name} is not a plain integer")
+    return value
+
+
+def _string(listed: structured.InnerList, name: str) -> str:
+    value = listed.parameters[name]
+    if not isinstance(value, str):
+        raise WireError(f"the parameter {name} is not a string")
+    return value

@@ -1,0 +1,207 @@
+"""The typed records of membership: peers, tombstones, invites, joins that wait.
+
+What the federation's JSON files hold once read (docs/FILES.md). Times are integer Unix
+seconds; tokens appear only as their SHA-256 (32 bytes).
+"""
+
+from __future__ import annotations
+
+import enum
+
+import msgspec
+
+from enigma_fed.base.ids import Did, OnionAddress
+from enigma_fed.wire.state import FullState, Snapshot
+
+
+class TrustLevel(enum.StrEnum):
+    """What a peer may do here (PROTOCOL section 4, "Rights")."""
+
+    TRUSTED = "trusted"
+    OBSERVER = "observer"
+    UNTRUSTED = "untrusted"
+
+    @property
+    def rank(self) -> int:
+        """0 for untrusted, 1 for observer, 2 for trusted."""
+        return {"untrusted": 0, "observer": 1, "trusted": 2}[self.value]
+
+
+class Stage(enum.StrEnum):
+    """How far a join has come; the first six on the inviter's side, the others on the joiner's."""
+
+    CREATED = "created"
+    USED = "used"
+    CONFIRMED = "confirmed"
+    EXPIRED = "expired"
+    REVOKED = "revoked"
+    ACCEPTED_HERE = "accepted-here"
+    ANNOUNCED = "announced"
+    CONFIRMED_BOTH = "confirmed-both"
+    AWAITING_APPROVAL = "awaiting-approval"
+    REFUSED = "refused"
+
+
+class Role(enum.StrEnum):
+    """Which side of the join this node was."""
+
+    INVITER = "inviter"
+    JOINER = "joiner"
+
+
+class Node(msgspec.Struct, frozen=True, kw_only=True):
+    """A peer of this node, an entry of `nodes` in nodes.json."""
+
+    did: Did
+    onion: OnionAddress
+    trust_level: TrustLevel
+    added_at: int
+    stage: Stage
+    stage_at: int
+    name: str | None = None
+    """The name that the peer gives itself."""
+    alias: str | None = None
+    """The name that our owner gave it (`peer rename`); shown first."""
+    joined_as: Role | None = None
+    """Our role in the join; None for an entry of another agent's file."""
+    joined_with: tuple[bytes, ...] = ()
+    """Token hashes of the joins that made this entry: the commit record."""
+    granted_trust: TrustLevel | None = None
+    """What we have at the peer, by its own signed word."""
+    last_seen: int | None = None
+    last_state: Snapshot | None = None
+    last_error: str | None = None
+    last_error_at: int | None = None
+    paused: bool = False
+    they_forgot_us: bool = False
+
+    @property
+    def display_name(self) -> str:
+        """The owner's name for it, else its own, else a shortened DID."""
+        return self.alias or self.name or self.did.short
+
+    @property
+    def confirmed(self) -> bool:
+        """Whether both sides are known to have agreed."""
+        return self.stage in (Stage.CONFIRMED, Stage.CONFIRMED_BOTH)
+
+
+class Tombstone(msgspec.Struct, frozen=True, kw_only=True):
+    """A removed peer, an entry of `removed` in nodes.json."""
+
+    did: Did
+    removed_at: int
+    joined_with: tuple[bytes, ...] = ()
+
+
+class OutgoingInvite(msgspec.Struct, frozen=True, kw_only=True):
+    """An invite made here, an entry of `outgoing` in invites.json."""
+
+    code: str | None
+    """None once used, expired or revoked."""
+    did: Did
+    """This node, as the code names it."""
+    onion: OnionAddress
+    token_hash: bytes
+    created_at: int
+    expires_at: int
+    scope: TrustLevel
+    stage: Stage
+    stage_at: int
+    used_by: Did | None = None
+    last_error: str | None = None
+    last_error_at: int | None = None
+
+    @property
+    def id(self) -> str:
+        """First 8 hex digits of the token's hash, for `invite revoke`."""
+        return self.token_hash.hex()[:8]
+
+
+class IncomingInvite(msgspec.Struct, frozen=True, kw_only=True):
+    """An invite accepted here, an entry of `incoming` in invites.json: the join outbox."""
+
+    code: str | None
+    """None once answered for good."""
+    did: Did
+    onion: OnionAddress
+    name: str | None
+    token_hash: bytes
+    created_at: int
+    """When it was accepted here."""
+    expires_at: int
+    """The code's own expiry."""
+    trust_level: TrustLevel
+    """What the inviter gets here."""
+    stage: Stage
+    stage_at: int
+    attempts: int = 0
+    last_error: str | None = None
+    last_error_at: int | None = None
+
+    @property
+    def id(self) -> str:
+        """First 8 hex digits of the token's hash."""
+        return self.token_hash.hex()[:8]
+
+
+class PendingJoin(msgspec.Struct, frozen=True, kw_only=True):
+    """A join that needs the owner's word, an entry of `pending` in invites.json."""
+
+    did: Did
+    onion: OnionAddress
+    name: str | None
+    token_hash: bytes
+    scope: TrustLevel
+    received_at: int
+    late: bool = True
+
+
+class NodesFile(msgspec.Struct, frozen=True, kw_only=True):
+    """The content of nodes.json."""
+
+    nodes: tuple[Node, ...] = ()
+    removed: tuple[Tombstone, ...] = ()
+    invalid: tuple[str, ...] = ()
+    """Entries that are not valid here, as their raw JSON text: kept, shown, never dialled."""
+
+    def find(self, did: Did) -> Node | None:
+        """The member with this DID."""
+        return next((node for node in self.nodes if node.did == did), None)
+
+    def tombstone(self, did: Did) -> Tombstone | None:
+        """The tombstone of this DID."""
+        return next((entry for entry in self.removed if entry.did == did), None)
+
+
+class InvitesFile(msgspec.Struct, frozen=True, kw_only=True):
+    """The content of invites.json."""
+
+    outgoing: tuple[OutgoingInvite, ...] = ()
+    incoming: tuple[IncomingInvite, ...] = ()
+    pending: tuple[PendingJoin, ...] = ()
+    invalid: tuple[str, ...] = ()
+
+
+class Membership(msgspec.Struct, frozen=True):
+    """Both files as one value: what the join rules decide on."""
+
+    nodes: NodesFile = NodesFile()
+    invites: InvitesFile = InvitesFile()
+
+
+class Observation(msgspec.Struct, frozen=True, kw_only=True):
+    """What polling learned of one peer, an entry of state.json; may be lost."""
+
+    did: Did
+    last_seen: int | None = None
+    """Our receive time of the newest valid signed message."""
+    state: FullState | None = None
+    latency_ms: float | None = None
+    """Round trip of the newest successful poll."""
+    skew_s: int | None = None
+    """The peer's clock less ours, by its signed replies."""
+    failures: int = 0
+    """Polls that failed in a row."""
+    last_error: str | None = None
+    last_error_at: int | None = None

@@ -1,0 +1,176 @@
+"""What commands and the control socket show: flat values under the files' own field names.
+
+Every field is a JSON type, so one value serves `--json`, the control socket and the tables.
+Times are RFC 3339 text in UTC.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class View(msgspec.Struct, frozen=True, kw_only=True):
+    """Base of every view."""
+
+
+class AppView(View, frozen=True, kw_only=True):
+    """An app of a node."""
+
+    id: str
+    status: str
+    version: str | None = None
+
+
+class SnapshotView(View, frozen=True, kw_only=True):
+    """The seed's state object, `timestamp` included."""
+
+    timestamp: str
+    node_name: str | None = None
+    apps: list[AppView] = []
+    cpu_usage_percent: float | None = None
+    mem_used_bytes: int | None = None
+    mem_total_bytes: int | None = None
+    disk_used_bytes: int | None = None
+    disk_total_bytes: int | None = None
+    uptime_secs: int | None = None
+    tor_active: bool | None = None
+
+
+class NodeView(View, frozen=True, kw_only=True):
+    """This node: `enigma-fed id`."""
+
+    did: str
+    pubkey: str
+    onion: str
+    name: str
+    fingerprint: str
+    data_dir: str
+
+
+class PeerView(View, frozen=True, kw_only=True):
+    """A peer: `peer list`, `peer show`."""
+
+    did: str
+    pubkey: str
+    onion: str
+    name: str | None
+    alias: str | None
+    trust_level: str
+    added_at: str
+    stage: str
+    stage_at: str
+    last_seen: str | None = None
+    last_state: SnapshotView | None = None
+    joined_as: str | None = None
+    granted_trust: str | None = None
+    last_error: str | None = None
+    last_error_at: str | None = None
+    paused: bool = False
+    they_forgot_us: bool = False
+    liveness: str = "unknown"
+    """up, late, offline or unknown (PROTOCOL section 8)."""
+    age_s: float | None = None
+    """Age of the newest state here, in seconds."""
+    latency_ms: float | None = None
+    invalid: str | None = None
+    """Raw JSON text of an entry that is not valid here; then every other field may be empty."""
+
+
+class InviteView(View, frozen=True, kw_only=True):
+    """An invite, either way: `invite list`, and `invite create` with its `code`."""
+
+    code: str | None
+    did: str
+    onion: str
+    pubkey: str
+    created_at: str
+    accepted: bool
+    id: str
+    direction: str
+    """outgoing, incoming or pending."""
+    stage: str
+    stage_at: str
+    expires_at: str
+    scope: str | None = None
+    """Outgoing: what the joiner gets here."""
+    trust_level: str | None = None
+    """Incoming: what the inviter gets here."""
+    name: str | None = None
+    used_by: str | None = None
+    last_error: str | None = None
+    last_error_at: str | None = None
+
+
+class InvitePreview(View, frozen=True, kw_only=True):
+    """What a code says, before anything is done with it: `invite inspect`."""
+
+    did: str
+    fingerprint: str
+    pubkey: str
+    onion: str
+    id: str
+    signed: bool
+    expired: bool
+    scope: str
+    name: str | None = None
+    issued_at: str | None = None
+    expires_at: str | None = None
+    lan: list[str] = []
+
+
+class TorView(View, frozen=True, kw_only=True):
+    """How far Tor is."""
+
+    mode: str
+    """managed or off."""
+    phase: str
+    """off, starting, bootstrapping, publishing, probing, ready, failed."""
+    percent: int = 0
+    tag: str = ""
+    summary: str = ""
+    reason: str = ""
+    """Why it does not get on, in plain words; empty when nothing is wrong."""
+    version: str = ""
+    pid: int | None = None
+    restarts: int = 0
+
+
+class StatusView(View, frozen=True, kw_only=True):
+    """`enigma-fed status`."""
+
+    node: NodeView
+    running: bool
+    pid: int | None = None
+    uptime_s: float | None = None
+    epoch: str | None = None
+    listen: str | None = None
+    tor: TorView | None = None
+    state: SnapshotView | None = None
+    peers: dict[str, int] = {}
+    """Count of peers by liveness."""
+    invites_open: int = 0
+    joins_waiting: int = 0
+    clock_synchronised: bool | None = None
+    challenge_all: bool | None = None
+    """Whether every caller is asked for a challenge right now."""
+    warnings: list[str] = []
+    next_steps: list[str] = []
+
+
+class Finding(View, frozen=True, kw_only=True):
+    """One line of `enigma-fed doctor`."""
+
+    check: str
+    result: str
+    """ok, warning or failure."""
+    detail: str
+    fix: str = ""
+
+
+class PingView(View, frozen=True, kw_only=True):
+    """`enigma-fed peer ping`."""
+
+    did: str
+    name: str
+    latency_ms: float
+    skew_s: int | None = None

@@ -1,0 +1,120 @@
+"""Log lines: one per event, without secrets (invariant 8)."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import stat
+from pathlib import Path
+
+import pytest
+
+from enigma_fed.base import log
+
+ONION = "a" * 6 + "b" * 50
+CODE = "fed1:eyJkaWQiOiJkaWQ6a2V5Onox_-09"
+
+
+def lines_of(form: str, *messages: str, level: str = "info") -> list[str]:
+    stream = io.StringIO()
+    output = log.start(level, form, None, stream)
+    for message in messages:
+        logging.getLogger("enigma_fed.test").info("%s", message)
+    output.close()
+    return stream.getvalue().splitlines()
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+@pytest.mark.parametrize(
+    ("message", "secret", "left"),
+    [
+        (f"code {CODE} bad", CODE[5:], "code fed1:[code] bad"),
+        (f"dial {ONION}.onion now", ONION[6:], "dial aaaaaa….onion now"),
+        (f"dial {ONION.upper()} now", ONION[6:].upper(), "dial AAAAAA… now"),
+        ("token " + "0f" * 16, "0f" * 16, "token [hex]"),
+        ("seed " + "0F" * 32, "0F" * 32, "seed [hex]"),
+        ("-----BEGIN PRIVATE KEY-----\nMC4C\n-----END PRIVATE KEY-----\n.", "MC4C", "[key] | ."),
+        ("-----BEGIN PRIVATE KEY-----\nMC4C", "MC4C", "[key]"),
+    ],
+)
+def test_invariant_8_secrets_never_reach_a_log_line(form: str, message: str, secret: str, left: str) -> None:
+    [line] = lines_of(form, message)
+    assert secret not in line
+    assert left in line
+
+
+def test_invariant_8_an_exception_is_redacted_too() -> None:
+    stream = io.StringIO()
+    output = log.start("info", "text", None, stream)
+    try:
+        raise ValueError(CODE)
+    except ValueError:
+        logging.getLogger("enigma_fed.test").exception("it failed")
+    output.close()
+    assert CODE[5:] not in stream.getvalue()
+    assert "ValueError" in stream.getvalue()
+    assert len(stream.getvalue().splitlines()) == 1
+
+
+def test_a_did_and_short_words_stay_readable() -> None:
+    did = "did:key:z6MkpTHR8VNsBxYAAWHut2Geadd9jSwuBV8xRoAnwWsdvktH"
+    text = f"{did} seq 1234 epoch 00112233445566aa"
+    assert log.redact(text) == text
+
+
+def test_control_characters_of_a_peer_do_not_reach_a_terminal() -> None:
+    [line] = lines_of("text", "name \x1b[2J\r\nnext\x9b")
+    assert line.endswith(r"name \x1b[2J\x0d | next\x9b")
+
+
+def test_json_lines_are_objects() -> None:
+    [line] = lines_of("json", 'say "hello"')
+    found = json.loads(line)
+    assert (found["level"], found["logger"], found["message"]) == (
+        "info", "enigma_fed.test", 'say "hello"',
+    )  # fmt: skip
+    assert found["time"].endswith("Z")
+
+
+def test_less_important_lines_are_left_out() -> None:
+    assert lines_of("text", "detail", level="warning") == []
+
+
+def test_invariant_8_warnings_of_libraries_are_redacted_and_the_rest_of_theirs_left_out() -> None:
+    stream = io.StringIO()
+    output = log.start("debug", "text", None, stream)
+    library = logging.getLogger("a_library")
+    library.setLevel("DEBUG")
+    library.info("chatter")
+    library.warning("code %s", CODE)
+    output.close()
+    [line] = stream.getvalue().splitlines()
+    assert line.endswith("warning a_library: code fed1:[code]")
+
+
+def test_the_file_is_its_owners_alone_and_rotates(tmp_path: Path) -> None:
+    path = tmp_path / "agent.log"
+    output = log.start("info", "text", path, io.StringIO())
+    logger = logging.getLogger("enigma_fed.test")
+    for _ in range(500):
+        logger.info("x" * 7000)
+    output.close()
+    files = sorted(tmp_path.iterdir())
+    assert [file.name for file in files] == ["agent.log", "agent.log.1", "agent.log.2"]
+    assert all(stat.S_IMODE(file.stat().st_mode) == 0o600 for file in files)
+    assert all(file.stat().st_size <= log.FILE_BYTES for file in files)
+
+
+def test_lines_wait_for_no_slow_reader() -> None:
+    class Stuck(io.StringIO):
+        def write(self, text: str) -> int:
+            raise BlockingIOError
+
+    output = log.start("info", "text", None, Stuck())
+    logging.raiseExceptions = False
+    try:
+        logging.getLogger("enigma_fed.test").info("lost")
+    finally:
+        output.close()
+        logging.raiseExceptions = True

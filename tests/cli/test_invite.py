@@ -1,0 +1,103 @@
+"""`enigma-fed invite …` against a node that answers from memory."""
+
+from __future__ import annotations
+
+import pytest
+
+from enigma_fed.cli import codes, output
+from enigma_fed.wire.views import InvitePreview
+from tests.cli.fakes import CODE, DID, ONION, PUBKEY, FakeNode, invoke
+
+PREVIEW = InvitePreview(
+    did=DID,
+    fingerprint="0000 1111",
+    pubkey=PUBKEY,
+    onion=ONION,
+    id="5f1c02ab",
+    signed=True,
+    expired=False,
+    scope="observer",
+    name="cel\x1b[2Jlar",
+    expires_at="2126-11-21T08:49:00Z",
+)
+
+
+@pytest.fixture
+def at_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(output, "interactive", lambda: True)
+    monkeypatch.setattr(codes, "preview", lambda code: PREVIEW)
+
+
+def test_create_prints_the_code_alone_on_standard_output() -> None:
+    node = FakeNode()
+    shown = invoke("invite", "create", "--scope", "trusted", "--ttl", "2h", node=node)
+    assert (shown.exit_code, shown.out) == (0, f"{CODE}\n")
+    assert ("invite_create", "trusted", 7200) in node.calls
+    assert "enigma-fed invite revoke 5f1c02ab" in shown.err
+
+
+def test_create_json_is_the_invite_with_its_code() -> None:
+    shown = invoke("invite", "create", "--json", node=FakeNode())
+    assert shown.json["code"] == CODE
+    assert shown.err == ""
+
+
+def test_accept_that_is_not_answered_yet_is_0_and_says_what_happens_next() -> None:
+    shown = invoke("invite", "accept", "-", node=FakeNode(), typed=CODE)
+    assert (shown.exit_code, shown.out) == (0, "5f1c02ab  accepted-here\n")
+    assert "has not answered yet" in shown.err
+    assert "enigma-fed invite list" in shown.err
+
+
+def test_accept_json_is_the_invite() -> None:
+    shown = invoke("invite", "accept", "-", "--json", node=FakeNode(), typed=CODE)
+    assert (shown.json["stage"], shown.err) == ("accepted-here", "")
+
+
+@pytest.mark.usefixtures("at_a_terminal")
+def test_accept_at_a_terminal_shows_who_it_is_and_asks() -> None:
+    node = FakeNode()
+    shown = invoke("invite", "accept", node=node, typed=f"{CODE}\ny\n")
+    assert shown.exit_code == 0
+    assert ("invite_accept", CODE, "observer", False) in node.calls
+    for part in ("cel?[2Jlar", "0000 1111", ONION, "observer here", "observer there", "in ", "Join them?"):
+        assert part in shown.err
+    assert "\x1b" not in shown.err
+
+
+@pytest.mark.usefixtures("at_a_terminal")
+@pytest.mark.parametrize("answer", ["n", ""])
+def test_accept_at_a_terminal_changes_nothing_after_a_no(answer: str) -> None:
+    node = FakeNode()
+    shown = invoke("invite", "accept", node=node, typed=f"{CODE}\n{answer}\n")
+    assert shown.exit_code == 1
+    assert "Nothing was changed" in shown.err
+    assert node.calls == []
+
+
+@pytest.mark.usefixtures("at_a_terminal")
+def test_accept_yes_does_not_ask() -> None:
+    shown = invoke("invite", "accept", CODE, "--yes", node=FakeNode())
+    assert shown.exit_code == 0
+    assert "Join them?" not in shown.err
+
+
+def test_list_shows_no_code_in_the_table() -> None:
+    shown = invoke("invite", "list", node=FakeNode())
+    assert "5f1c02ab" in shown.out
+    assert "fed1:" not in shown.out
+    assert invoke("invite", "list", "--json", node=FakeNode()).json[0]["id"] == "5f1c02ab"
+
+
+def test_an_empty_list_is_an_empty_array_or_a_word_on_standard_error() -> None:
+    assert invoke("invite", "list", "--json", node=FakeNode(invites=[])).out == "[]\n"
+    shown = invoke("invite", "list", node=FakeNode(invites=[]))
+    assert (shown.exit_code, shown.out) == (0, "")
+    assert "no invites" in shown.err
+
+
+def test_revoke() -> None:
+    node = FakeNode()
+    assert invoke("invite", "revoke", "5f1c02ab", node=node).exit_code == 0
+    assert ("invite_revoke", "5f1c02ab") in node.calls
+    assert invoke("invite", "revoke", "5f1c02ab", "--json", node=node).json["stage"] == "revoked"

@@ -1,0 +1,128 @@
+"""`enigma-fed peer …` against a node that answers from memory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from enigma_fed.cli import output
+from tests.cli.fakes import DID, PEER, FakeNode, invoke
+from tests.cli.homes import Forger, make_home
+
+
+@pytest.mark.parametrize(
+    ("words", "call"),
+    [
+        (["show", "cellar"], ("peer_show", "cellar")),
+        (["approve", "cellar"], ("peer_approve", "cellar")),
+        (["trust", "cellar", "trusted"], ("peer_trust", "cellar", "trusted")),
+        (["rename", "cellar", "Grandma"], ("peer_rename", "cellar", "Grandma")),
+        (["rename", "cellar", ""], ("peer_rename", "cellar", None)),
+        (["remove", "cellar"], ("peer_remove", "cellar")),
+        (["pause", "cellar"], ("peer_pause", "cellar", True)),
+        (["pause", "cellar", "--resume"], ("peer_pause", "cellar", False)),
+        (["sync"], ("peer_sync", None)),
+        (["sync", "cellar"], ("peer_sync", "cellar")),
+        (["ping", "cellar"], ("peer_ping", "cellar")),
+    ],
+)
+def test_each_command_is_one_operation(words: list[str], call: tuple[Any, ...]) -> None:
+    node = FakeNode()
+    assert invoke("peer", *words, node=node).exit_code == 0
+    assert call in node.calls
+    assert node.calls[-1] == ("closed",)
+    assert invoke("peer", *words, "--json", node=node).json
+
+
+def test_list_is_a_table_or_an_array() -> None:
+    shown = invoke("peer", "list", node=FakeNode())
+    head, row = shown.out.splitlines()
+    assert head.split()[:3] == ["NAME", "DID", "TRUST"]
+    assert row.split()[0] == "cellar"
+    assert "340 ms" in row
+    assert invoke("peer", "list", "--json", node=FakeNode()).json == [msgspec.to_builtins(PEER)]
+
+
+def test_an_empty_list_says_what_to_do() -> None:
+    shown = invoke("peer", "list", node=FakeNode(peers=[]))
+    assert (shown.exit_code, shown.out) == (0, "")
+    assert "enigma-fed invite create" in shown.err
+
+
+def test_show_has_the_state_in_words() -> None:
+    shown = invoke("peer", "show", "cellar", node=FakeNode())
+    for part in ("cellar", DID, "12.5 %", "1.0 GiB of 4.0 GiB", "1 d 1 h", "confirmed"):
+        assert part in shown.out
+
+
+def test_a_peers_words_cannot_steer_the_terminal() -> None:
+    evil = msgspec.structs.replace(PEER, last_error="\x1b[2Joops\u202e", name="cellar")
+    for words in (["peer", "list"], ["peer", "show", "cellar"]):
+        shown = invoke(*words, node=FakeNode(peers=[evil]))
+        assert "?[2Joops?" in shown.out
+        assert "\x1b" not in shown.out
+
+
+def test_an_entry_that_is_not_valid_is_shown_as_invalid() -> None:
+    bad = msgspec.structs.replace(PEER, did="", onion="127.0.0.1:80/x?.onion", invalid='{"onion": 1}')
+    shown = invoke("peer", "list", node=FakeNode(peers=[bad]))
+    assert shown.exit_code == 0
+    assert "invalid" in shown.out
+
+
+def test_a_peer_that_is_not_there_is_5() -> None:
+    shown = invoke("peer", "show", "nobody", node=FakeNode())
+    assert (shown.exit_code, shown.out) == (5, "")
+    assert "'nobody'" in shown.err
+
+
+def test_remove_asks_at_a_terminal_and_removes_the_one_it_showed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(output, "interactive", lambda: True)
+    node = FakeNode()
+    shown = invoke("peer", "remove", "cellar", node=node, typed="y\n")
+    assert shown.exit_code == 0
+    assert "Remove cellar" in shown.err
+    assert ("peer_remove", DID) in node.calls
+
+
+def test_remove_changes_nothing_after_a_no(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(output, "interactive", lambda: True)
+    node = FakeNode()
+    shown = invoke("peer", "remove", "cellar", node=node, typed="n\n")
+    assert shown.exit_code == 1
+    assert not any(call[0] == "peer_remove" for call in node.calls)
+
+
+def test_no_lock_is_held_over_a_question(monkeypatch: pytest.MonkeyPatch) -> None:
+    node = FakeNode()
+
+    def confirm(question: str) -> bool:
+        assert node.calls[-1] == ("closed",)
+        return True
+
+    monkeypatch.setattr(output, "interactive", lambda: True)
+    monkeypatch.setattr(output, "confirm", confirm)
+    assert invoke("peer", "remove", "cellar", node=node).exit_code == 0
+
+
+def test_remove_yes_does_not_ask(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(output, "interactive", lambda: True)
+    assert invoke("peer", "remove", "cellar", "--yes", node=FakeNode()).exit_code == 0
+
+
+def test_ping_says_the_round_trip() -> None:
+    assert invoke("peer", "ping", "cellar", node=FakeNode()).out == (
+        "cellar answered in 42 ms, its clock differs by 3 s\n"
+    )
+
+
+def test_sync_and_ping_without_an_agent_say_how_to_start_it(tmp_path: Path) -> None:
+    home = make_home(tmp_path, "attic")
+    assert home("invite", "accept", "-", typed=Forger().signed()).exit_code == 0
+    for words in (["sync"], ["ping", "cellar"]):
+        shown = home("peer", *words)
+        assert (shown.exit_code, shown.out) == (1, "")
+        assert "enigma-fed run" in shown.err

@@ -1,0 +1,35 @@
+"""Order and ground rules of the whole test run."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from hypothesis import settings
+
+from enigma_fed.base.errors import TorMissing
+from enigma_fed.transports.tor.binary import default_cache, find_tor
+from tests.support.tornet import tor_network
+
+__all__ = ["tor_network"]
+
+# Other work on the machine must not fail a property test; the count of examples bounds its time.
+settings.register_profile("shared-machine", deadline=None)
+settings.load_profile("shared-machine")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Quick answers first: tests with real tor processes run after all the others, in their own order."""
+    items.sort(key=lambda item: item.get_closest_marker("tor") is not None)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Without a tor program its tests are skipped, but never unnoticed in continuous integration."""
+    if item.get_closest_marker("tor") is None:
+        return
+    try:
+        find_tor(None, os.environ, default_cache(os.environ))
+    except TorMissing as missing:
+        if os.environ.get("CI"):
+            pytest.fail(str(missing), pytrace=False)
+        pytest.skip(str(missing))

@@ -1,0 +1,65 @@
+"""Where the RPC listens, and what a taken port says."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from enigma_fed.base.errors import PortInUse
+from enigma_fed.daemon.listeners import Listeners, bind_loopback
+
+
+class Echo:
+    """Stands for the RPC endpoint."""
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        return web.Response(text=request.path)
+
+
+async def get(address: str) -> str:
+    async with aiohttp.ClientSession() as session, session.get(f"http://{address}/x") as response:
+        return await response.text()
+
+
+async def test_a_free_port_is_taken_and_named() -> None:
+    listeners = Listeners(Echo(), "127.0.0.1:0", None)  # type: ignore[arg-type]
+    await listeners.start()
+    assert listeners.address is not None
+    assert await get(listeners.address) == "/x"
+    await listeners.close()
+    with pytest.raises(aiohttp.ClientConnectorError):
+        await get(listeners.address)
+
+
+async def test_no_address_opens_no_port_and_the_onions_socket_serves(runtime_dir: Path) -> None:
+    path = runtime_dir / "rpc.sock"
+    listeners = Listeners(Echo(), "", path)  # type: ignore[arg-type]
+    await listeners.start()
+    assert listeners.address is None
+    reader, writer = await asyncio.open_unix_connection(path)
+    writer.write(b"PROXY TCP6 fc00:dead:beef:4dad::0:18 ::1 24 80\r\n")
+    writer.write(b"GET /x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+    assert (await reader.read()).endswith(b"/x")
+    writer.close()
+    await listeners.close()
+
+
+async def test_a_port_in_use_is_an_error_that_names_the_address() -> None:
+    taken = bind_loopback("127.0.0.1", 0)
+    address = f"127.0.0.1:{taken.getsockname()[1]}"
+    listeners = Listeners(Echo(), address, None)  # type: ignore[arg-type]
+    with pytest.raises(PortInUse) as caught:
+        await listeners.start()
+    await listeners.close()
+    taken.close()
+    assert caught.value.detail == address
+    assert caught.value.exit_code == 1
+    assert "rpc.listen" in caught.value.hint
+
+
+async def test_listeners_that_never_started_can_be_closed(runtime_dir: Path) -> None:
+    await Listeners(Echo(), "127.0.0.1:0", runtime_dir / "x").close()  # type: ignore[arg-type]

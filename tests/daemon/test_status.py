@@ -1,0 +1,130 @@
+"""The status and what to do next, in plain sentences."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import msgspec
+
+from enigma_fed.daemon.status import Running, compose, next_steps, tor_view
+from enigma_fed.transports.tor.status import TorPhase, TorStatus
+from enigma_fed.wire.views import InviteView, NodeView, PeerView, SnapshotView, TorView
+
+NODE = NodeView(did="did:key:z6MkNode", pubkey="", onion="", name="attic", fingerprint="", data_dir="/d")
+READY = TorView(mode="managed", phase="ready")
+RUNNING = Running(
+    pid=7,
+    uptime_s=1.0,
+    epoch="00",
+    listen="127.0.0.1:8787",
+    tor=READY,
+    state=SnapshotView(timestamp="2026-11-20T08:49:00Z"),
+    clock_synchronised=True,
+    clock_behind=False,
+    challenge_all=False,
+)
+PEER = PeerView(
+    did="did:key:z6MkPeerPeer",
+    pubkey="",
+    onion="",
+    name="cellar",
+    alias=None,
+    trust_level="observer",
+    added_at="",
+    stage="confirmed",
+    stage_at="",
+    liveness="up",
+)
+INVITE = InviteView(
+    code="fed1:x",
+    did="did:key:z6MkPeerPeer",
+    onion="",
+    pubkey="",
+    created_at="",
+    accepted=False,
+    id="0a1b2c3d",
+    direction="outgoing",
+    stage="created",
+    stage_at="",
+    expires_at="",
+)
+
+
+def invite(direction: str, stage: str, **more: object) -> InviteView:
+    return msgspec.structs.replace(INVITE, direction=direction, stage=stage, **more)
+
+
+def steps(peers: list[PeerView], invites: list[InviteView], running: Running | None = RUNNING) -> str:
+    return " | ".join(next_steps(peers, invites, running))
+
+
+def test_a_lonely_node_is_told_how_to_begin() -> None:
+    assert "enigma-fed invite create" in steps([], [])
+
+
+def test_without_an_agent_the_first_step_is_to_start_it() -> None:
+    view = compose(NODE, [], [], None)
+    assert not view.running
+    assert view.next_steps[0] == "Start the agent: enigma-fed run"
+    assert view.tor is None
+
+
+def test_a_node_with_peers_that_are_well_has_nothing_to_do() -> None:
+    assert steps([PEER], []) == ""
+
+
+def test_each_open_end_has_a_step() -> None:
+    assert "0a1b2c3d" in steps([PEER], [invite("outgoing", "created")])
+    assert "keeps trying" in steps([PEER], [invite("incoming", "accepted-here", name="cellar")])
+    assert "Ask the owner of cellar" in steps(
+        [PEER], [invite("incoming", "awaiting-approval", name="cellar")]
+    )
+    assert "enigma-fed peer approve" in steps([PEER], [invite("pending", "awaiting-approval")])
+    assert steps([PEER], [invite("outgoing", "used"), invite("incoming", "confirmed-both")]) == ""
+
+
+def test_peers_in_trouble_are_named() -> None:
+    forgot = msgspec.structs.replace(PEER, they_forgot_us=True, alias="grandma")
+    assert "grandma no longer knows this node" in steps([forgot], [])
+    refused = msgspec.structs.replace(PEER, stage="refused", last_error="token-used")
+    assert "cellar refused the join (token-used)" in steps([refused], [])
+    assert "kept as it is" in steps([msgspec.structs.replace(PEER, invalid="{}")], [])
+
+
+def test_tor_that_does_not_get_on_says_why() -> None:
+    stuck = TorView(mode="managed", phase="bootstrapping", reason="this machine has no network")
+    assert "this machine has no network" in steps([PEER], [], running_with(stuck))
+    failed = TorView(mode="managed", phase="failed", reason="it ended")
+    assert "enigma-fed doctor" in steps([PEER], [], running_with(failed))
+
+
+def running_with(tor: TorView) -> Running:
+    return replace(RUNNING, tor=tor)
+
+
+def test_counts_and_facts_are_in_the_view() -> None:
+    late = msgspec.structs.replace(PEER, liveness="late", paused=True)
+    bad = msgspec.structs.replace(PEER, invalid="{}")
+    invites = [
+        invite("outgoing", "created"),
+        invite("incoming", "announced"),
+        invite("pending", "awaiting-approval"),
+    ]
+    view = compose(NODE, [PEER, late, bad], invites, RUNNING, ["careful"])
+    assert view.peers == {"up": 1, "late": 1, "invalid": 1}
+    assert (view.invites_open, view.joins_waiting) == (1, 2)
+    assert (view.pid, view.listen, view.tor, view.challenge_all) == (7, "127.0.0.1:8787", READY, False)
+    assert view.warnings == ["careful", "Some peers are paused and not polled."]
+
+
+def test_a_doubtful_clock_is_a_warning() -> None:
+    view = compose(NODE, [PEER], [], replace(RUNNING, clock_synchronised=False, clock_behind=True))
+    assert len(view.warnings) == 2
+
+
+def test_tors_status_is_shown_whole() -> None:
+    status = TorStatus(TorPhase.BOOTSTRAPPING, 45, "requesting_descriptors", "Asking", "slow", "0.4.9", 9, 2)
+    assert tor_view("managed", status) == TorView(
+        mode="managed", phase="bootstrapping", percent=45, tag="requesting_descriptors", summary="Asking",
+        reason="slow", version="0.4.9", pid=9, restarts=2,
+    )  # fmt: skip

@@ -1,0 +1,52 @@
+"""docs/PROTOCOL.md says what the code does, where a machine can compare."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from enigma_fed.base import limits, rpc_errors
+from enigma_fed.wire import httpsig
+
+TEXT = (Path(__file__).parents[2] / "docs" / "PROTOCOL.md").read_text(encoding="utf-8")
+
+
+def error_rows() -> list[str]:
+    found = [c for c in vars(rpc_errors).values() if isinstance(c, type) and c is not rpc_errors.RpcError]
+    classes = [c for c in found if issubclass(c, rpc_errors.RpcError)]
+    return [
+        f"| `{c.code}` | {c.rpc_code} | {c.http_status} | {(c.__doc__ or '').strip().splitlines()[0]} |"
+        for c in classes
+    ]
+
+
+def test_section_9_lists_every_error_and_no_other() -> None:
+    section = TEXT.partition("## 9.")[2].partition("\n## ")[0]
+    listed = [line for line in section.splitlines() if line.startswith("| `")]
+    assert listed == error_rows(), "the table of section 9 should read:\n" + "\n".join(error_rows())
+
+
+def test_the_numbers_of_the_text_are_those_of_the_code() -> None:
+    for sentence in (
+        f"at most {limits.REQUEST_BYTES:,} bytes".replace(",", " "),
+        f"per key ({limits.NONCES_PER_KEY}) and in all ({limits.NONCES_IN_ALL:,})".replace(",", " "),
+        f"+ {limits.NONCE_MEMORY} s`",
+        f" created ≤ {limits.SIGNATURE_LIFETIME}`",
+        f"in the first {limits.CHALLENGE_AFTER_START} s after its start",
+        f"valid for {limits.CHALLENGE_LIFETIME} s",
+        f"more than {limits.JSON_DEPTH} levels",
+        f"at most {limits.CBOR_DEPTH} levels deep",
+        f"(at most {limits.TOMBSTONES:,})".replace(",", " "),
+        f"the raw target `{httpsig.PATH}`",
+    ):
+        assert sentence in TEXT, sentence
+
+
+def test_every_section_that_code_cites_exists() -> None:
+    sections = set(re.findall(r"^#+ (\d+(?:\.\d+)?)", TEXT, re.MULTILINE))
+    planned = {"3", "6", "7"}
+    for path in (Path(__file__).parents[2] / "enigma_fed").rglob("*.py"):
+        for number in re.findall(
+            r"PROTOCOL(?:\.md)? section (\d+(?:\.\d+)?)", path.read_text(encoding="utf-8")
+        ):
+            assert number in sections | planned, f"{path.name} cites section {number}"

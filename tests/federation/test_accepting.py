@@ -1,0 +1,74 @@
+"""The joiner: accepting a code, and what the answers to the join mean."""
+
+from __future__ import annotations
+
+import pytest
+
+from enigma_fed.base import limits
+from enigma_fed.base.errors import (
+    AlreadyAccepted,
+    AlreadyFederated,
+    InviteExpired,
+    InviteSelf,
+)
+from enigma_fed.federation import accepting
+from enigma_fed.wire.records import (
+    Role,
+    Stage,
+    TrustLevel,
+)
+from tests.support.members import NOW, member
+from tests.support.memberships import HASH, accept, invite_of, membership
+
+
+def test_acceptance_records_the_join_and_the_member_without_rights_yet() -> None:
+    decision = accept(membership(), invite_of(1, name="attic"))
+    (node,), (entry,) = decision.membership.nodes.nodes, decision.membership.invites.incoming
+    assert (node.stage, node.joined_as, node.name) == (Stage.ACCEPTED_HERE, Role.JOINER, "attic")
+    assert (entry.code, entry.expires_at, entry.token_hash) == ("fed1:x", NOW + 60, HASH)
+    assert not node.confirmed
+
+
+def test_codes_that_are_not_accepted() -> None:
+    with pytest.raises(InviteSelf):
+        accept(membership(), invite_of(9))
+    with pytest.raises(InviteExpired):
+        accept(membership(), invite_of(1, expires_at=NOW))
+    once = accept(membership(), invite_of(1)).membership
+    with pytest.raises(AlreadyAccepted):
+        accept(once, invite_of(1))
+    confirmed = membership(nodes=[member(1)])
+    with pytest.raises(AlreadyFederated):
+        accept(confirmed, invite_of(1), last_heard=NOW - limits.HEARD_RECENTLY + 1)
+
+
+def test_a_member_that_was_silent_for_a_day_may_be_joined_again_with_its_trust() -> None:
+    known = membership(nodes=[member(1, alias="Gran")])
+    again = accept(known, invite_of(1), NOW - limits.HEARD_RECENTLY, trust=TrustLevel.TRUSTED)
+    (node,) = again.membership.nodes.nodes
+    assert (node.stage, node.trust_level, node.alias) == (Stage.ACCEPTED_HERE, TrustLevel.OBSERVER, "Gran")
+
+
+def test_a_newer_code_ends_the_older_join() -> None:
+    first = accept(membership(), invite_of(1)).membership
+    second = accept(first, invite_of(1, token=b"\x08" * 16)).membership
+    assert [accepting.is_open(entry) for entry in second.invites.incoming] == [False, True]
+
+
+def test_answers_to_a_join() -> None:
+    known = accept(membership(), invite_of(1)).membership
+    yes = accepting.announced(known, HASH, TrustLevel.TRUSTED, NOW + 1).membership
+    assert yes.nodes.nodes[0].stage is yes.invites.incoming[0].stage is Stage.ANNOUNCED
+    assert (yes.nodes.nodes[0].granted_trust, yes.invites.incoming[0].code) == (TrustLevel.TRUSTED, None)
+    late = accepting.awaits_approval(known, HASH, NOW + 1).membership
+    assert late.nodes.nodes[0].stage is Stage.AWAITING_APPROVAL
+    assert accepting.is_open(late.invites.incoming[0])
+    no = accepting.refused(late, HASH, "revoked", NOW + 2).membership
+    assert no.nodes.nodes[0].stage is no.invites.incoming[0].stage is Stage.REFUSED
+    assert "revoked" in (no.nodes.nodes[0].last_error or "")
+    for answer in (
+        accepting.announced(no, HASH, TrustLevel.TRUSTED, NOW),
+        accepting.tried(no, HASH, "x", NOW),
+        accepting.refused(no, bytes(32), "removed", NOW),
+    ):
+        assert answer.membership is no

@@ -1,0 +1,164 @@
+"""The store: one change after the other, memory and disk never apart, damage never read as empty."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+
+from enigma_fed.base.errors import Conflict, StoreChanged, StoreDamaged, StoreNewer, WriteFailed
+from enigma_fed.federation.decision import Decide, Decision, put_node
+from enigma_fed.federation.store import FederationStore
+from enigma_fed.storage.disk import Disk
+from enigma_fed.wire.records import Membership, NodesFile, Observation, Stage
+from tests.support.identities import did
+from tests.support.members import NOW, incoming, member, outgoing
+
+
+class FaultyDisk(Disk):
+    """Refuses to replace the files of one name while `broken`."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self.broken = False
+
+    def replace(self, path: Path, data: bytes) -> None:
+        if self.broken and path.name == self._name:
+            raise WriteFailed("No space left on device")
+        super().replace(path, data)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    FederationStore.create(tmp_path / "home")
+    return tmp_path / "home"
+
+
+def opened(folder: Path, disk: Disk | None = None, *, writable: bool = True) -> FederationStore:
+    store = FederationStore(folder, disk=disk)
+    store.open(writable=writable)
+    return store
+
+
+def adding(number: int) -> Decide[int]:
+    return lambda membership: Decision(put_node(membership, member(number)), number)
+
+
+async def test_changes_at_once_lose_nothing(folder: Path) -> None:
+    store = opened(folder)
+    outcomes = await asyncio.gather(*(store.transact(adding(n)) for n in range(1, 21)))
+    assert [decision.result for decision, _ in outcomes] == list(range(1, 21))
+    assert opened(folder).membership == store.membership
+    assert {node.did for node in store.membership.nodes.nodes} == {did(n) for n in range(1, 21)}
+    assert store.node(did(20)) == member(20)
+
+
+async def test_a_change_that_is_refused_writes_nothing(folder: Path) -> None:
+    def refuse(membership: Membership) -> Decision[None]:
+        raise Conflict("no")
+
+    store = opened(folder)
+    before = (folder / "federation" / "nodes.json").stat()
+    with pytest.raises(Conflict):
+        await store.transact(refuse)
+    _, changed = await store.transact(lambda membership: Decision(membership, None))
+    assert not changed
+    assert (folder / "federation" / "nodes.json").stat() == before
+
+
+async def test_invariant_5_a_change_goes_on_to_its_end_when_its_caller_is_cancelled(folder: Path) -> None:
+    store = opened(folder)
+    caller = asyncio.create_task(store.transact(adding(1)))
+    await asyncio.sleep(0)
+    caller.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await caller
+    await store.transact(adding(2))
+    assert len(store.membership.nodes.nodes) == 2
+    assert opened(folder).membership == store.membership
+
+
+@pytest.mark.parametrize("name", ["nodes.json", "nodes.json.bak", "invites.json", "invites.json.bak"])
+async def test_invariant_5_after_a_failed_write_memory_says_what_the_disk_says(
+    folder: Path, name: str
+) -> None:
+    disk = FaultyDisk(name)
+    store = opened(folder, disk)
+    both = Membership(NodesFile(nodes=(member(1),)), store.membership.invites)
+    await store.commit(both)
+    disk.broken = True
+    invites = type(both.invites)(outgoing=(outgoing(7),))
+    with pytest.raises(WriteFailed):
+        await store.commit(Membership(NodesFile(nodes=(member(1), member(2))), invites))
+    assert store.membership == opened(folder, writable=False).membership
+    disk.broken = False
+    await store.transact(adding(3))
+    assert store.node(did(3)) is not None
+    assert opened(folder).membership == store.membership
+
+
+async def test_a_file_that_another_program_changed_is_not_overwritten(folder: Path) -> None:
+    store = opened(folder)
+    await opened(folder).transact(adding(1))
+    before = (folder / "federation" / "nodes.json").read_bytes()
+    with pytest.raises(StoreChanged):
+        await store.transact(adding(2))
+    assert (folder / "federation" / "nodes.json").read_bytes() == before
+
+
+async def test_invariant_5_what_a_crash_left_is_repaired_at_the_next_start(folder: Path) -> None:
+    store = opened(folder)
+    invites = type(store.membership.invites)(outgoing=(outgoing(1),), incoming=(incoming(2, code="fed1:x"),))
+    await store.commit(Membership(NodesFile(nodes=(member(1, stage=Stage.USED),)), invites))
+    reader = opened(folder, writable=False)
+    again = opened(folder)
+    for repaired in (reader.membership, again.membership):
+        assert repaired.invites.outgoing[0].stage is Stage.USED
+        assert repaired.nodes.find(did(2)) is not None
+    assert json.loads((folder / "federation" / "nodes.json").read_text())["nodes"][1]["did"] == str(did(2))
+
+
+@pytest.mark.parametrize("name", ["nodes.json", "invites.json"])
+@pytest.mark.parametrize("content", [None, b"", b"{}", b'{"nodes": [', b"\x00" * 512])
+async def test_invariant_5_damage_is_never_read_as_no_peers(
+    folder: Path, name: str, content: bytes | None
+) -> None:
+    await opened(folder).transact(adding(1))
+    path = folder / "federation" / name
+    if content is None:
+        path.unlink()
+    else:
+        path.write_bytes(content)
+    before = {p.name: p.read_bytes() for p in path.parent.iterdir()}
+    with pytest.raises(StoreDamaged, match=name):
+        opened(folder)
+    FederationStore.create(folder)  # init does not replace it either
+    assert {p.name: p.read_bytes() for p in path.parent.iterdir()} == before
+
+
+async def test_what_polling_learned_may_be_lost_but_a_newer_file_is_left_alone(folder: Path) -> None:
+    store = opened(folder)
+    store.observe(Observation(did=did(1), last_seen=NOW, failures=3))
+    await store.flush()
+    path = folder / "federation" / "state.json"
+    assert opened(folder).observations == store.observations
+    assert path.stat().st_mode & 0o777 == 0o600
+    newer = path.read_bytes().replace(b'"version": 1', b'"version": 2')
+    for damage in (b"", b"{", path.read_bytes()[:-9]):
+        path.write_bytes(damage)
+        assert opened(folder).observations == {}
+    path.write_bytes(newer)
+    with pytest.raises(StoreNewer):
+        opened(folder)
+
+
+async def test_closing_folds_what_polling_learned_into_nodes_json(folder: Path) -> None:
+    store = opened(folder)
+    await store.transact(adding(1))
+    store.observe(Observation(did=did(1), last_seen=NOW + 5))
+    await store.close()
+    node = opened(folder).node(did(1))
+    assert node is not None
+    assert node.last_seen == NOW + 5

@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from enigma_fed.base.errors import LockBusy
+from enigma_fed.storage.folderlock import FolderLock, Holder
+
+HOLD = """
+import sys
+from pathlib import Path
+from enigma_fed.storage.folderlock import FolderLock
+lock = FolderLock(Path(sys.argv[1]))
+lock.acquire(5.0, kind="agent")
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+def holding_process(folder: Path) -> subprocess.Popen[bytes]:
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"held\n"
+    return process
+
+
+def test_one_holder_at_a_time_and_the_waiter_can_tell_who(tmp_path: Path) -> None:
+    first, second = FolderLock(tmp_path / "data"), FolderLock(tmp_path / "data")
+    assert first.holder() is None
+    first.acquire(0.0, kind="agent")
+    assert second.holder() == Holder(os.getpid(), "agent")
+    with pytest.raises(LockBusy, match="the agent"):
+        second.acquire(0.0)
+    first.release()
+    assert second.holder() is None
+    second.acquire(0.0)
+    assert first.holder() == Holder(os.getpid(), "command")
+    second.release()
+    second.release()
+
+
+def test_a_look_at_the_lock_takes_it_from_nobody(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    assert FolderLock(folder).holder() is None
+    assert not folder.exists()
+
+
+def test_the_lock_ends_with_its_process_even_when_that_is_killed(tmp_path: Path) -> None:
+    lock = FolderLock(tmp_path / "data")
+    process = holding_process(tmp_path / "data")
+    try:
+        assert lock.holder() == Holder(process.pid, "agent")
+        with pytest.raises(LockBusy):
+            lock.acquire(0.0)
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+    assert lock.holder() is None
+    with lock:
+        lock.acquire(0.0)
+        assert lock.holder() == Holder(os.getpid(), "command")
+    assert lock.holder() is None
+
+
+def test_the_lock_file_is_the_owners_alone(tmp_path: Path) -> None:
+    with FolderLock(tmp_path / "data") as lock:
+        lock.acquire(0.0)
+        assert (tmp_path / "data").stat().st_mode & 0o777 == 0o700
+        assert (tmp_path / "data" / "lock").stat().st_mode & 0o777 == 0o600

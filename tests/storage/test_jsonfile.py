@@ -1,0 +1,295 @@
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from enigma_fed.base.errors import (
+    Conflict,
+    LockBusy,
+    LooseModes,
+    StoreDamaged,
+    StoreNewer,
+    WireError,
+    WriteFailed,
+)
+from enigma_fed.storage.disk import Disk
+from enigma_fed.storage.jsonfile import JsonFile, seal, unseal
+
+PROCESSES = 8
+CHANGES = 12
+
+
+def _encode(value: tuple[str, ...]) -> Mapping[str, object]:
+    return {"words": list(value)}
+
+
+def _decode(members: Mapping[str, object]) -> tuple[str, ...]:
+    words = members.get("words")
+    if not isinstance(words, list):
+        raise WireError("words: missing")
+    return tuple(words)
+
+
+def words_file(folder: Path, disk: Disk | None = None, lock_wait: float = 60.0) -> JsonFile[tuple[str, ...]]:
+    return JsonFile(folder / "words.json", _encode, _decode, disk=disk, lock_wait=lock_wait)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    inner = tmp_path / "store"
+    inner.mkdir(mode=0o700)
+    return inner
+
+
+@pytest.fixture
+def file(folder: Path) -> JsonFile[tuple[str, ...]]:
+    made = words_file(folder)
+    made.create(("one",))
+    return made
+
+
+def _write_many(folder: str, name: str) -> None:
+    file = words_file(Path(folder))
+    for number in range(CHANGES):
+        file.update(lambda words, number=number: (*words, f"{name}-{number}"))  # type: ignore[misc]
+
+
+def test_many_processes_writing_at_once_lose_nothing(folder: Path) -> None:
+    words_file(folder).create(())
+    context = multiprocessing.get_context("spawn")
+    writers = [context.Process(target=_write_many, args=(str(folder), f"p{n}")) for n in range(PROCESSES)]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join(120)
+        assert writer.exitcode == 0
+    words = words_file(folder).read()
+    assert sorted(words) == sorted(f"p{n}-{i}" for n in range(PROCESSES) for i in range(CHANGES))
+    body, rev = unseal((folder / "words.json").read_bytes())
+    assert rev == 1 + PROCESSES * CHANGES
+    assert (folder / "words.json.bak").read_bytes() == (folder / "words.json").read_bytes()
+    for n in range(PROCESSES):  # and each writer's changes stand in its order
+        assert [word for word in words if word.startswith(f"p{n}-")] == [f"p{n}-{i}" for i in range(CHANGES)]
+    assert body["words"] == list(words)
+
+
+def test_the_file_and_its_copy_are_the_owners_alone(file: JsonFile[tuple[str, ...]], folder: Path) -> None:
+    file.update(lambda words: (*words, "two"))
+    names = sorted(path.name for path in folder.iterdir())
+    assert names == ["words.json", "words.json.bak", "words.json.lock"]
+    assert all(stat.S_IMODE(path.stat().st_mode) == 0o600 for path in folder.iterdir())
+    assert words_file(folder).read() == ("one", "two")
+
+
+def test_a_change_that_changes_nothing_or_raises_writes_nothing(
+    file: JsonFile[tuple[str, ...]], folder: Path
+) -> None:
+    def refuse(words: tuple[str, ...]) -> tuple[str, ...]:
+        raise Conflict("no")
+
+    before = (folder / "words.json").stat()
+    assert file.update(lambda words: words) == ("one",)
+    with pytest.raises(Conflict):
+        file.update(refuse)
+    assert (folder / "words.json").stat() == before
+
+
+def test_create_never_replaces(file: JsonFile[tuple[str, ...]], folder: Path) -> None:
+    with pytest.raises(Conflict):
+        file.create(())
+    (folder / "words.json").unlink()
+    with pytest.raises(Conflict):  # the copy alone shows that there was a file
+        file.create(())
+
+
+def _flip(data: bytes) -> bytes:
+    return data.replace(b"one", b"0ne")
+
+
+DAMAGE: dict[str, Any] = {
+    "absent": None,
+    "empty": lambda data: b"",
+    "truncated": lambda data: data[:-3],
+    "a hole of zeros": lambda data: data[:20] + bytes(40) + data[60:],
+    "one letter changed": _flip,
+    "not an object": lambda data: b"[]",
+    "empty object": lambda data: b"{}",
+    "null": lambda data: b"null",
+    "no sum": lambda data: b'{"version": 1, "rev": 9, "words": []}',
+    "a version that is no number": lambda data: data.replace(b'"version": 1', b'"version": "1"'),
+    "a version of nought": lambda data: data.replace(b'"version": 1', b'"version": 0'),
+    "a member twice": lambda data: data.replace(b'"words"', b'"words": [], "words"'),
+    "without the member": lambda data: seal({}, 5),
+    "older than its copy": lambda data: seal({"words": ["zero"]}, 1),
+    "of a time before versions": lambda data: b'{"words": []}',
+}
+
+
+@pytest.mark.parametrize("name", DAMAGE)
+def test_invariant_5_a_damaged_file_is_reported_and_stays_as_it_is(folder: Path, name: str) -> None:
+    path = folder / "words.json"
+    made = words_file(folder)
+    made.create(("zero",))
+    made.update(lambda words: (*words, "one"))
+    damage = DAMAGE[name]
+    if damage is None:
+        path.unlink()
+    else:
+        path.write_bytes(damage(path.read_bytes()))
+    before = {p.name: p.read_bytes() for p in folder.iterdir()}
+    for file in (words_file(folder), made):
+        with pytest.raises(StoreDamaged) as caught:
+            file.read()
+        with pytest.raises(StoreDamaged):
+            file.update(lambda words: (*words, "two"))
+        assert str(path) in caught.value.detail
+    assert {p.name: p.read_bytes() for p in folder.iterdir()} == before
+
+
+def test_invariant_5_every_truncation_is_noticed(file: JsonFile[tuple[str, ...]], folder: Path) -> None:
+    path = folder / "words.json"
+    whole = path.read_bytes()
+    for size in range(len(whole) - 1):  # the last byte is the newline after the object
+        path.write_bytes(whole[:size])
+        with pytest.raises(StoreDamaged):
+            words_file(folder).read()
+
+
+def test_a_newer_version_is_never_moved_nor_written(file: JsonFile[tuple[str, ...]], folder: Path) -> None:
+    path = folder / "words.json"
+    path.write_bytes(path.read_bytes().replace(b'"version": 1', b'"version": 2'))
+    before = path.read_bytes()
+    with pytest.raises(StoreNewer, match=r"words\.json"):
+        file.update(lambda words: ())
+    assert path.read_bytes() == before
+
+
+def test_a_file_without_version_reads_and_gets_one_with_the_first_change(folder: Path) -> None:
+    path = folder / "words.json"
+    path.write_text(json.dumps({"words": ["old"]}))
+    path.chmod(0o600)
+    file = words_file(folder)
+    assert file.read() == ("old",)
+    file.update(lambda words: (*words, "new"))
+    assert json.loads(path.read_text())["version"] == 1
+    assert words_file(folder).read() == ("old", "new")
+
+
+@pytest.mark.parametrize(("name", "mode"), [("words.json", 0o640), (".", 0o755)])
+def test_loose_modes_are_refused(file: JsonFile[tuple[str, ...]], folder: Path, name: str, mode: int) -> None:
+    (folder / name).chmod(mode)
+    with pytest.raises(LooseModes, match="chmod"):
+        file.read()
+
+
+def test_a_lock_that_is_held_is_waited_for_and_then_busy(
+    file: JsonFile[tuple[str, ...]], folder: Path
+) -> None:
+    def inner(words: tuple[str, ...]) -> tuple[str, ...]:
+        with pytest.raises(LockBusy):
+            words_file(folder, lock_wait=0.05).update(lambda inner_words: ())
+        return words
+
+    file.update(inner)
+
+
+class FailingDisk(Disk):
+    """Fails the n-th step of one kind."""
+
+    def __init__(self, step: str, number: int) -> None:
+        self._step = step
+        self._left = number
+
+    def _count(self, step: str) -> None:
+        if step == self._step:
+            self._left -= 1
+            if self._left == 0:
+                raise OSError(28, "No space left on device")
+
+    def write(self, descriptor: int, data: memoryview) -> int:
+        self._count("write")
+        return super().write(descriptor, data)
+
+    def sync(self, descriptor: int) -> None:
+        self._count("sync")
+        super().sync(descriptor)
+
+    def rename(self, source: Path, target: Path) -> None:
+        self._count("rename")
+        super().rename(source, target)
+
+
+@pytest.mark.parametrize(
+    ("step", "number"),
+    [
+        ("write", 1),
+        ("write", 2),
+        ("sync", 1),
+        ("sync", 2),
+        ("sync", 3),
+        ("sync", 4),
+        ("rename", 1),
+        ("rename", 2),
+    ],
+)
+def test_invariant_5_a_step_that_fails_is_a_failed_write_and_the_file_stays_whole(
+    file: JsonFile[tuple[str, ...]], folder: Path, step: str, number: int
+) -> None:
+    failing = words_file(folder, disk=FailingDisk(step, number))
+    with pytest.raises(WriteFailed, match="No space left"):
+        failing.update(lambda words: (*words, "two"))
+    assert words_file(folder).read() in {("one",), ("one", "two")}
+    assert not list(folder.glob("*.tmp"))
+    failing.update(lambda words: (*words, "three"))  # the next change finds what is on disk
+    assert words_file(folder).read()[-1] == "three"
+
+
+class RecordingDisk(Disk):
+    """Notes every step that makes a change durable."""
+
+    def __init__(self) -> None:
+        self.steps: list[str] = []
+
+    def sync(self, descriptor: int) -> None:
+        kind = "folder" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else "file"
+        self.steps.append(f"fsync {kind}")
+        super().sync(descriptor)
+
+    def rename(self, source: Path, target: Path) -> None:
+        self.steps.append(f"rename to {target.name}")
+        super().rename(source, target)
+
+
+def test_invariant_5_the_order_of_a_durable_write(file: JsonFile[tuple[str, ...]], folder: Path) -> None:
+    disk = RecordingDisk()
+    words_file(folder, disk=disk).update(lambda words: (*words, "two"))
+    assert disk.steps == [
+        "fsync file",
+        "rename to words.json",
+        "fsync folder",
+        "fsync file",
+        "rename to words.json.bak",
+        "fsync folder",
+    ]
+
+
+def test_the_same_bytes_are_decoded_once(folder: Path) -> None:
+    seen: list[int] = []
+
+    def decode(members: Mapping[str, object]) -> tuple[str, ...]:
+        seen.append(1)
+        return _decode(members)
+
+    words_file(folder).create(("one",))
+    file = JsonFile(folder / "words.json", _encode, decode)
+    assert file.read() is file.read()
+    words_file(folder).update(lambda words: (*words, "two"))
+    assert file.read() == ("one", "two")
+    assert len(seen) == 2

@@ -1,0 +1,118 @@
+"""The configuration: strength of its sources, and plain errors that name the key."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from enigma_fed import config
+from enigma_fed.base.errors import ConfigError
+
+SCHEMA = Path(__file__).parents[1] / "data" / "schemas" / "config.schema.json"
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "config.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_every_key_has_a_default() -> None:
+    loaded = config.load(None, {})
+    assert loaded.settings == config.Settings()
+    assert set(loaded.origins.values()) == {"default"}
+    assert loaded.settings.rpc.listen == "127.0.0.1:8787"
+
+
+def test_a_flag_is_stronger_than_the_environment_than_the_file_than_the_default(tmp_path: Path) -> None:
+    path = write(tmp_path, '[tor]\nmode = "off"\n[log]\nlevel = "debug"\n[node]\nname = "attic"\n')
+    environ = {"ENIGMA_FED_LOG__LEVEL": "warning", "ENIGMA_FED_NODE__NAME": "cellar"}
+    loaded = config.load(path, environ, {"node.name": "loft"})
+    assert loaded.settings.tor.mode == "off"
+    assert loaded.settings.log.level == "warning"
+    assert loaded.settings.node.name == "loft"
+    assert loaded.origins["tor.mode"] == f"file {path}"
+    assert loaded.origins["log.level"] == "environment ENIGMA_FED_LOG__LEVEL"
+    assert loaded.origins["node.name"] == "flag"
+    assert loaded.origins["rpc.listen"] == "default"
+
+
+def test_a_number_comes_from_the_environment_too() -> None:
+    loaded = config.load(None, {"ENIGMA_FED_FEDERATION__POLL_INTERVAL": "5"})
+    assert loaded.settings.federation.poll_interval == 5
+
+
+def test_variables_that_say_where_things_are_are_no_keys() -> None:
+    environ = {"ENIGMA_FED_DATA_DIR": "/d", "ENIGMA_FED_CONFIG": "/c", "ENIGMA_FED_DEBUG": "1"}
+    assert config.load(None, environ).settings == config.Settings()
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("[tor]\ncolour = 1\n", "tor.colour"),
+        ("[colour]\nmode = 1\n", "colour.mode"),
+        ("mode = 1\n", "mode"),
+        ("tor = 1\n", "tor"),
+        ('[tor]\nmode = "system"\n', "tor.mode"),
+        ("[tor]\nmode = 1\n", "tor.mode"),
+        ("[tor]\nmode = true\n", "tor.mode"),
+        ('[tor]\nbinary = "tor"\n', "tor.binary"),
+        ('[tor.mode]\nx = "y"\n', "tor.mode"),
+        ("[federation]\npoll_interval = 4\n", "federation.poll_interval"),
+        ("[federation]\npoll_interval = 60.0\n", "federation.poll_interval"),
+        ("[federation]\npoll_interval = true\n", "federation.poll_interval"),
+        ('[rpc]\nlisten = "0.0.0.0:80"\n', "rpc.listen"),
+        ('[rpc]\nlisten = "127.0.0.1"\n', "rpc.listen"),
+        ('[rpc]\nlisten = "127.0.0.1:65536"\n', "rpc.listen"),
+        ('[rpc]\nlisten = "::1:80"\n', "rpc.listen"),
+        ('[node]\nname = " x"\n', "node.name"),
+        ('[node]\nname = "\\u001b"\n', "node.name"),
+    ],
+)
+def test_a_wrong_key_or_value_is_an_error_that_names_its_path(tmp_path: Path, text: str, names: str) -> None:
+    path = write(tmp_path, text)
+    with pytest.raises(ConfigError) as caught:
+        config.load(path, {})
+    assert names in caught.value.detail
+    assert str(path) in caught.value.detail
+    assert caught.value.exit_code == 2
+
+
+def test_a_wrong_variable_is_an_error_that_names_its_key() -> None:
+    with pytest.raises(ConfigError, match=r"tor\.mod in the environment"):
+        config.load(None, {"ENIGMA_FED_TOR__MOD": "off"})
+
+
+@pytest.mark.parametrize("content", [b"[tor", b"\xff\xfe", b"a = " + b"[" * 100_000])
+def test_a_broken_file_is_an_error(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "config.toml"
+    path.write_bytes(content)
+    with pytest.raises(ConfigError):
+        config.load(path, {})
+
+
+def test_a_named_file_that_is_not_there_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no such file"):
+        config.load(tmp_path / "none.toml", {})
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [("127.0.0.1:0", ("127.0.0.1", 0)), ("[::1]:8787", ("::1", 8787)), ("127.0.0.2:80", ("127.0.0.2", 80))],
+)
+def test_loopback_addresses_are_read(text: str, parts: tuple[str, int]) -> None:
+    assert config.parse_listen(text) == parts
+
+
+def test_value_finds_every_described_key() -> None:
+    settings = config.Settings()
+    assert {doc.key: settings.value(doc.key) for doc in config.describe()} == {
+        doc.key: doc.default for doc in config.describe()
+    }
+
+
+def test_the_schema_in_data_is_the_one_of_the_code() -> None:
+    assert json.loads(SCHEMA.read_text(encoding="utf-8")) == config.json_schema()

@@ -1,0 +1,123 @@
+"""Supervision of tor, with scripts in tor's place and a clock turned by hand."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+
+import pytest
+
+from enigma_fed.base.errors import TorFailed
+from enigma_fed.base.tasks import Tasks
+from enigma_fed.transports.tor.binary import TorBinary
+from enigma_fed.transports.tor.control import EventKind, TorEvent
+from enigma_fed.transports.tor.onionkey import OnionKey
+from enigma_fed.transports.tor.service import ManagedTor, TorOff, TorSettings
+from enigma_fed.transports.tor.status import TorPhase, TorStatus
+from tests.support.manualclock import ManualClock
+
+
+class Supervised:
+    """A ManagedTor whose binary is a script."""
+
+    def __init__(self, folder: Path, script: str) -> None:
+        program = folder / "fake-tor"
+        program.write_text(f"#!/bin/sh\n{script}\n")
+        program.chmod(0o700)
+        self.clock = ManualClock()
+        self.tasks = Tasks()
+        self.statuses: asyncio.Queue[TorStatus] = asyncio.Queue()
+        settings = TorSettings(folder / "tor", folder / "run", folder / "onion.sock", TorBinary(program))
+        self.tor = ManagedTor(
+            settings,
+            OnionKey(b"\1" * 32),
+            tasks=self.tasks,
+            clock=self.clock,
+            probe=self._probe,
+            on_change=self.statuses.put_nowait,
+        )
+
+    async def _probe(self) -> bool:
+        return False
+
+    async def next_failure(self) -> TorStatus:
+        async with asyncio.timeout(10):
+            while (status := await self.statuses.get()).phase is not TorPhase.FAILED:
+                pass
+            while not self.clock.sleepers:  # noqa: ASYNC110 - the pause begins in the loop's next turn
+                await asyncio.sleep(0)
+        return status
+
+
+async def test_start_returns_at_once_and_a_tor_that_ends_is_started_again_with_growing_pauses(
+    tmp_path: Path,
+) -> None:
+    supervised = Supervised(tmp_path, "echo '[err] no disk'; exit 3")
+    await supervised.tor.start()
+    assert supervised.tor.status.phase is TorPhase.STARTING
+    for restarts, pause in ((1, 1), (2, 2), (3, 4)):
+        status = await supervised.next_failure()
+        assert status.reason == (
+            "Tor stopped or did not start: it ended with status 3: no disk; it is started again"
+        )
+        assert status.restarts == restarts
+        assert status.pid is None
+        supervised.clock.advance(pause - 0.01)
+        assert supervised.clock.sleepers == 1
+        supervised.clock.advance(0.02)
+    await supervised.tor.close()
+
+
+async def test_close_ends_the_process_whatever_it_is_doing(tmp_path: Path) -> None:
+    supervised = Supervised(tmp_path, "exec sleep 60")
+    await supervised.tor.start()
+    async with asyncio.timeout(10):
+        while (status := await supervised.statuses.get()).pid is None:
+            pass
+    await supervised.tor.close()
+    with pytest.raises(ProcessLookupError):
+        os.kill(status.pid, 0)
+    assert not supervised.tasks.failures
+
+
+async def test_close_before_start_is_fine(tmp_path: Path) -> None:
+    await Supervised(tmp_path, "exit 0").tor.close()
+
+
+async def test_connections_that_fail_give_a_reason_until_one_works(tmp_path: Path) -> None:
+    tor = Supervised(tmp_path, "exit 0").tor
+    tor._heard(TorEvent(EventKind.CONNECTION_FAILED, "NOROUTE"))
+    assert "no network" in tor.status.reason
+    tor._heard(TorEvent(EventKind.CONNECTED))
+    assert tor.status.reason == ""
+    tor._heard(TorEvent(EventKind.STATUS, "STATUS_GENERAL WARN CLOCK_SKEW SKEW=9"))
+    tor._heard(TorEvent(EventKind.CONNECTED))
+    assert "clock" in tor.status.reason
+
+
+async def test_only_our_own_upload_counts(tmp_path: Path) -> None:
+    tor = Supervised(tmp_path, "exit 0").tor
+    tor._heard(TorEvent(EventKind.DESCRIPTOR_UPLOADED, "x" * 56))
+    assert not tor._life.uploaded.is_set()
+    ours = str(OnionKey(b"\1" * 32).address).removesuffix(".onion")
+    tor._heard(TorEvent(EventKind.DESCRIPTOR_UPLOADED, ours))
+    assert tor._life.uploaded.is_set()
+
+
+async def test_every_change_is_told_once(tmp_path: Path) -> None:
+    supervised = Supervised(tmp_path, "exit 0")
+    line = TorEvent(EventKind.STATUS, 'NOTICE BOOTSTRAP PROGRESS=10 TAG=conn SUMMARY="Connecting"')
+    supervised.tor._heard(line)
+    supervised.tor._heard(line)
+    assert supervised.statuses.qsize() == 1
+
+
+async def test_off_is_off() -> None:
+    off = TorOff()
+    await off.start()
+    assert off.status.phase is TorPhase.OFF
+    assert off.socks is None
+    with pytest.raises(TorFailed, match="switched off"):
+        await off.wait_ready()
+    await off.close()

@@ -1,0 +1,307 @@
+"""A managed tor on the private network: ready, reached from another tor, restarted, reloaded."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import shutil
+import signal
+import subprocess
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import aiohttp
+import pytest
+import pytest_asyncio
+from aiohttp import web
+
+from enigma_fed.base.clock import SystemClock
+from enigma_fed.base.errors import PeerUnreachable
+from enigma_fed.base.tasks import Tasks
+from enigma_fed.demo.torprocess import PlainTor
+from enigma_fed.transports.tor.binary import TorBinary
+from enigma_fed.transports.tor.folders import OnionService
+from enigma_fed.transports.tor.onionkey import OnionKey
+from enigma_fed.transports.tor.proxyline import CIRCUIT_ID, OnionListener
+from enigma_fed.transports.tor.service import ManagedTor, TorSettings
+from enigma_fed.transports.tor.session import onion_session
+from enigma_fed.transports.tor.status import TorPhase, TorStatus
+from tests.support.tornet import TorNetwork
+
+pytestmark = [pytest.mark.tor, pytest.mark.asyncio(loop_scope="module")]
+
+
+class Home:
+    """A small web application behind a managed tor."""
+
+    def __init__(self, folder: Path, network: TorNetwork, seed: bytes) -> None:
+        self.key = OnionKey(seed)
+        self.tasks = Tasks()
+        self.history: list[TorStatus] = []
+        self.changed = asyncio.Event()
+        self.circuits: list[int] = []
+        application = web.Application()
+        application.router.add_route("*", "/", self._answer)
+        self.runner = web.AppRunner(application, access_log=None)
+        self.socket = folder / "run" / "onion.sock"
+        self.settings = TorSettings(
+            data_dir=folder / "tor",
+            runtime_dir=folder / "run",
+            listener_socket=self.socket,
+            binary=network.binary,
+            torrc_extra=network.extra_file(folder),
+        )
+        self.tor = ManagedTor(
+            self.settings,
+            self.key,
+            tasks=self.tasks,
+            clock=SystemClock(),
+            probe=self._probe,
+            on_change=self._changed,
+        )
+
+    async def start(self) -> None:
+        self.socket.parent.mkdir(mode=0o700)
+        self.session = onion_session(lambda: self.tor.socks, isolation_key=bytes(16))
+        await self.runner.setup()
+        assert self.runner.server is not None
+        self.listener = OnionListener(self.runner.server, self.socket)
+        await self.listener.start()
+        await self.tor.start()
+
+    async def close(self) -> None:
+        await self.tor.close()
+        await self.session.close()
+        await self.listener.close()
+        await self.runner.cleanup()
+        await self.tasks.close()
+
+    async def _answer(self, request: web.Request) -> web.Response:
+        assert request.transport is not None
+        self.circuits.append(request.transport.get_extra_info(CIRCUIT_ID))
+        return web.Response(body=b"you said " + await request.read())
+
+    async def _probe(self) -> bool:
+        async with self.session.get(f"http://{self.key.address}/") as response:
+            return response.status == 200
+
+    async def reaches(self, phase: TorPhase, seconds: float = 60.0) -> TorStatus:
+        async with asyncio.timeout(seconds):
+            while self.tor.status.phase is not phase:
+                self.changed.clear()
+                await self.changed.wait()
+        return self.tor.status
+
+    async def says(self, reason: str, seconds: float = 60.0) -> TorStatus:
+        async with asyncio.timeout(seconds):
+            while reason not in self.tor.status.reason:
+                self.changed.clear()
+                await self.changed.wait()
+        return self.tor.status
+
+    def _changed(self, status: TorStatus) -> None:
+        self.history.append(status)
+        self.changed.set()
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def home(tor_network: TorNetwork, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Home]:
+    home = Home(tmp_path_factory.mktemp("home"), tor_network, bytes(range(32)))
+    await home.start()
+    async with asyncio.timeout(90):
+        await home.tor.wait_ready()
+    yield home
+    await home.close()
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def visitor(
+    tor_network: TorNetwork, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[PlainTor]:
+    tor = tor_network.plain_client(tmp_path_factory.mktemp("visitor"))
+    await tor.start()
+    await tor.wait_bootstrapped()
+    yield tor
+    await tor.stop()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def call(visitor: PlainTor) -> AsyncIterator[aiohttp.ClientSession]:
+    endpoint = await visitor.socks()
+    async with onion_session(lambda: endpoint, isolation_key=os.urandom(16)) as session:
+        yield session
+
+
+def can_cut_off() -> bool:
+    """Whether a program can be run without any network here."""
+    return (
+        bool(shutil.which("unshare"))
+        and subprocess.run(["unshare", "-rn", "true"], check=False).returncode == 0
+    )
+
+
+async def patiently(session: aiohttp.ClientSession, url: str, seconds: float = 60.0) -> str:
+    """The text at `url`; tries again while Tor says that it is not reachable."""
+    async with asyncio.timeout(seconds):
+        while True:
+            try:
+                async with session.get(url, timeout=aiohttp.ClientTimeout(total=20)) as response:
+                    return await response.text()
+            except (PeerUnreachable, aiohttp.ClientError, TimeoutError):
+                await asyncio.sleep(0.2)
+
+
+async def test_it_gets_ready_by_way_of_every_phase(home: Home) -> None:
+    phases = list(dict.fromkeys(status.phase for status in home.history))
+    assert phases[:5] == [
+        TorPhase.STARTING,
+        TorPhase.BOOTSTRAPPING,
+        TorPhase.PUBLISHING,
+        TorPhase.PROBING,
+        TorPhase.READY,
+    ]
+    percents = [status.percent for status in home.history]
+    assert percents == sorted(percents)
+    assert home.tor.status.version.startswith("0.4.")
+    assert home.tor.status.reason == ""
+
+
+async def test_another_tor_gets_and_posts(home: Home, call: aiohttp.ClientSession) -> None:
+    url = f"http://{home.key.address}/"
+    assert await patiently(call, url) == "you said "
+    async with call.post(url, data=b"x" * 60_000) as response:
+        assert await response.read() == b"you said " + b"x" * 60_000
+
+
+async def test_connections_of_one_user_share_a_circuit_and_another_users_do_not(
+    home: Home, visitor: PlainTor
+) -> None:
+    endpoint = await visitor.socks()
+    for key in (b"a" * 16, b"b" * 16):
+        async with onion_session(lambda: endpoint, isolation_key=key) as session:
+            home.circuits.append(0)
+            await asyncio.gather(*(patiently(session, f"http://{home.key.address}/") for _ in range(2)))
+    first, second = home.circuits[-5:-3], home.circuits[-2:]
+    assert len(set(first)) == len(set(second)) == 1
+    assert first[0] != second[0]
+
+
+async def test_files_and_folders_are_private(home: Home) -> None:
+    base = home.settings.data_dir
+    assert not [path for path in base.rglob("*") if path.stat().st_mode & 0o077]
+    assert base.stat().st_mode & 0o077 == 0
+    assert home.socket.stat().st_mode & 0o777 == 0o600
+
+
+async def test_an_address_that_nobody_published_is_said_to_be_offline(call: aiohttp.ClientSession) -> None:
+    nobody = OnionKey(b"\7" * 32).address
+    with pytest.raises(PeerUnreachable, match="not published"):
+        await call.get(f"http://{nobody}/")
+
+
+async def test_reload_adds_an_onion_and_leaves_the_connections_alone(
+    home: Home, call: aiohttp.ClientSession
+) -> None:
+    await patiently(call, f"http://{home.key.address}/")
+    connections, pid = home.listener.connections, home.tor.status.pid
+    another = OnionKey(os.urandom(32))
+    await home.tor.reload([OnionService("another", another, ((80, home.socket),))])
+    assert await patiently(call, f"http://{another.address}/") == "you said "
+    assert home.listener.connections > connections
+    assert home.tor.status.pid == pid
+    await home.tor.reload([])
+
+
+async def test_kill_9_of_tor_is_noticed_at_once_and_the_same_onion_comes_back(
+    home: Home, call: aiohttp.ClientSession
+) -> None:
+    before = home.tor.status
+    assert before.pid is not None
+    os.kill(before.pid, signal.SIGKILL)
+    failed = await home.reaches(TorPhase.FAILED, seconds=2)
+    assert "killed (signal 9)" in failed.reason
+    assert home.tor.socks is None
+    ready = await home.reaches(TorPhase.READY)
+    assert ready.pid != before.pid
+    assert ready.restarts == before.restarts + 1
+    assert home.tor.socks is not None
+    assert await patiently(call, f"http://{home.key.address}/") == "you said "
+
+
+async def test_a_stale_public_file_does_not_stop_tor(tor_network: TorNetwork, tmp_path: Path) -> None:
+    home = Home(tmp_path, tor_network, b"\3" * 32)
+    folder = tmp_path / "tor" / "onions" / "peers"
+    folder.mkdir(parents=True)
+    other = OnionKey(b"\4" * 32)
+    (folder / "hs_ed25519_public_key").write_bytes(other.public_file)
+    (folder / "hostname").write_bytes(other.hostname_file)
+    await home.start()
+    await home.reaches(TorPhase.BOOTSTRAPPING)
+    await home.reaches(TorPhase.READY)
+    assert (folder / "hs_ed25519_public_key").read_bytes() == home.key.public_file
+    assert (folder / "hostname").read_bytes() == home.key.hostname_file
+    await home.close()
+
+
+async def test_a_tor_left_over_from_a_killed_agent_is_waited_for(
+    tor_network: TorNetwork, tmp_path: Path
+) -> None:
+    home = Home(tmp_path, tor_network, b"\5" * 32)
+    lines = ["SocksPort 0", *tor_network.client_torrc.splitlines()]
+    left_over = PlainTor(tor_network.binary, tmp_path / "tor" / "state", lines)
+    await left_over.start()
+    await home.start()
+    waited = await home.says("another tor process still uses its folder")
+    assert waited.pid is None
+    await left_over.stop()
+    await home.reaches(TorPhase.READY)
+    await home.close()
+
+
+async def test_a_rejected_torrc_is_told_in_tors_words(tor_network: TorNetwork, tmp_path: Path) -> None:
+    home = Home(tmp_path, tor_network, b"\6" * 32)
+    (tmp_path / "private-network.torrc").write_text("NoSuchOption 1\n")
+    await home.start()
+    status = await home.reaches(TorPhase.FAILED)
+    assert "NoSuchOption" in status.reason
+    await home.close()
+
+
+async def test_tor_ends_with_the_agent(tor_network: TorNetwork, tmp_path: Path) -> None:
+    home = Home(tmp_path, tor_network, b"\x08" * 32)
+    await home.start()
+    status = await home.reaches(TorPhase.BOOTSTRAPPING)
+    assert status.pid is not None
+    await home.close()
+    with pytest.raises(ProcessLookupError):
+        os.kill(status.pid, 0)
+
+
+async def test_without_a_network_the_status_says_how_far_it_is_and_why(
+    tor_network: TorNetwork, tmp_path: Path
+) -> None:
+    if not can_cut_off():
+        pytest.skip("this system lets nobody make a network namespace")
+    cut_off = tmp_path / "tor-without-network"
+    cut_off.write_text(f'#!/bin/sh\nexec unshare -rn {tor_network.binary.path} "$@"\n')
+    cut_off.chmod(0o700)
+    home = Home(tmp_path, replace(tor_network, binary=TorBinary(cut_off), client_torrc=""), b"\x09" * 32)
+    await home.start()
+    status = await home.says("no network")
+    assert status.phase is TorPhase.BOOTSTRAPPING
+    assert (status.percent, status.tag) == (0, "starting")
+    assert home.tor.socks is None
+    with pytest.raises(PeerUnreachable, match="not ready yet"):
+        await home.session.get(f"http://{home.key.address}/")
+    await home.close()
+
+
+async def test_a_network_that_refuses_is_told_apart(tor_network: TorNetwork, tmp_path: Path) -> None:
+    lines = tor_network.client_torrc.splitlines()
+    nobody = [re.sub(r"(orport=|127\.0\.0\.1:)\d+", r"\g<1>1", line) for line in lines]
+    home = Home(tmp_path, replace(tor_network, client_torrc="\n".join(nobody)), b"\x0a" * 32)
+    await home.start()
+    await home.says("refuse the connection")
+    await home.close()

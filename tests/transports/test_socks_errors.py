@@ -1,0 +1,49 @@
+"""What went wrong on the way to an onion, in plain words."""
+
+from __future__ import annotations
+
+import asyncio
+
+import aiohttp
+import aiohttp_socks
+import pytest
+import python_socks
+
+from enigma_fed.base.errors import PeerUnreachable, TorFailed
+from enigma_fed.transports.tor.socks_errors import REPLIES, explain
+
+
+@pytest.mark.parametrize("code", range(0xF0, 0xF8))
+def test_tors_own_codes_come_as_text(code: int) -> None:
+    assert explain(python_socks.ProxyError(f"Invalid reply code: {code:#02X}")) == REPLIES[code]
+
+
+def test_codes_that_aiohttp_socks_knows_come_as_numbers_or_messages() -> None:
+    assert explain(aiohttp_socks.ProxyError("x", error_code=5)) == REPLIES[5]
+    assert explain(python_socks.ProxyError("General SOCKS server failure")) == REPLIES[1]
+
+
+def test_an_unknown_code_is_told_as_a_number() -> None:
+    assert "(199)" in explain(python_socks.ProxyError("Invalid reply code: 0XC7"))
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (TimeoutError(), "did not answer in time"),
+        (python_socks.ProxyTimeoutError("x"), "did not answer in time"),
+        (aiohttp_socks.ProxyTimeoutError("x"), "did not answer in time"),
+        (aiohttp.ServerTimeoutError(), "did not answer in time"),
+        (python_socks.ProxyConnectionError(111, "x"), "tor does not answer"),
+        (asyncio.IncompleteReadError(b"", 2), "tor closed the connection"),
+        (aiohttp.ServerDisconnectedError(), "the connection broke"),
+        (PeerUnreachable("it sleeps"), "it sleeps"),
+        (TorFailed(), "Tor stopped or did not start"),
+    ],
+)
+def test_other_errors(error: Exception, words: str) -> None:
+    assert words in explain(error)
+
+
+def test_every_explanation_follows_a_colon() -> None:
+    assert not [words for words in REPLIES.values() if words.endswith(".") or "SOCKS" in words]

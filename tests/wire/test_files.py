@@ -1,0 +1,163 @@
+"""nodes.json, invites.json and state.json: written, read back, and what is not valid in them."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from typing import Any
+
+import jsonschema
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from enigma_fed.base.errors import WireError
+from enigma_fed.storage.jsonfile import seal
+from enigma_fed.wire import invitesfile, nodesfile, observationsfile
+from enigma_fed.wire.records import InvitesFile, NodesFile, Observation, Stage
+from tests.support import members
+from tests.support.identities import did, onion
+from tests.support.samplehome import FOLDER
+
+SCHEMAS = FOLDER.parents[1] / "schemas"
+
+
+def through_disk(body: Any) -> Any:
+    return json.loads(json.dumps(body))
+
+
+def check_schema(name: str, body: Any) -> None:
+    schema = json.loads((SCHEMAS / f"{name}.schema.json").read_text(encoding="utf-8"))
+    jsonschema.Draft202012Validator.check_schema(schema)
+    jsonschema.validate(json.loads(seal(body, 1)), schema, cls=jsonschema.Draft202012Validator)
+
+
+@given(members.nodes_files())
+def test_nodes_round_trip_and_follow_the_schema(value: NodesFile) -> None:
+    body = nodesfile.encode(value)
+    assert nodesfile.decode(through_disk(body)) == value
+    check_schema("nodes", body)
+
+
+@given(members.invites_files())
+def test_invites_round_trip_and_follow_the_schema(value: InvitesFile) -> None:
+    body = invitesfile.encode(value)
+    assert invitesfile.decode(through_disk(body)) == value
+    check_schema("invites", body)
+
+
+@given(st.lists(members.observations(), max_size=4))
+def test_observations_round_trip_and_follow_the_schema(values: list[Observation]) -> None:
+    value = {observation.did: observation for observation in values}
+    body = observationsfile.encode(value)
+    assert observationsfile.decode(through_disk(body)) == value
+    check_schema("state", body)
+
+
+def test_the_schemas_refuse_other_files() -> None:
+    good = nodesfile.encode(NodesFile(nodes=(members.member(1),)))
+    for change in ({"nodes": None}, {"nodes": [{"did": "x"}]}, {"more": 1}):
+        with pytest.raises(jsonschema.ValidationError):
+            check_schema("nodes", {**good, **change})
+
+
+def test_an_encoder_that_remembers_gives_the_same() -> None:
+    encoder = nodesfile.NodeEncoder()
+    first = NodesFile(nodes=(members.member(1), members.member(2)))
+    second = NodesFile(nodes=(first.nodes[0], members.member(2, stage=Stage.USED)))
+    for value in (first, second, second):
+        assert encoder.encode(value) == nodesfile.encode(value)
+    entries = encoder.encode(second)["nodes"]
+    assert isinstance(entries, list)
+    assert entries[0] is encoder.encode(second)["nodes"][0]  # type: ignore[index]
+
+
+GOOD = through_disk(nodesfile.encode_node(members.member(1)))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("did", "did:key:zABC"),
+        ("did", str(did(2))),
+        ("pubkey", "aabbccdd"),
+        ("onion", "127.0.0.1:80/x?.onion"),
+        ("onion", "127.0.0.1:80/x?"),
+        ("onion", "example.onion"),
+        ("onion", str(onion(1)).upper()),
+        ("onion", None),
+        ("trust_level", "root"),
+        ("added_at", "yesterday"),
+        ("stage", "half"),
+        ("joined_with", ["00"]),
+        ("paused", "yes"),
+        ("name", "a\x1bb"),
+    ],
+)
+def test_invariant_4_an_entry_that_is_not_valid_is_kept_as_text_and_is_no_member(
+    name: str, value: object
+) -> None:
+    entry = {**GOOD, name: value}
+    read = nodesfile.decode({"nodes": [entry, GOOD]})
+    assert [node.did for node in read.nodes] == [did(1)]
+    assert json.loads(read.invalid[0]) == entry
+    again = nodesfile.decode(through_disk(nodesfile.encode(read)))
+    assert again == read
+
+
+def test_a_second_entry_with_the_same_did_is_kept_aside() -> None:
+    read = nodesfile.decode({"nodes": [GOOD, {**GOOD, "trust_level": "trusted"}]})
+    assert [node.trust_level.value for node in read.nodes] == ["observer"]
+    assert len(read.invalid) == 1
+
+
+def test_a_state_that_is_not_valid_here_costs_nobody_the_membership() -> None:
+    read = nodesfile.decode({"nodes": [{**GOOD, "last_state": {"apps": "none"}}]})
+    assert read.nodes[0].last_state is None
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"nodes": None},
+        {"nodes": {}},
+        {"nodes": [], "removed": [{}]},
+        {"nodes": [], "removed": {}},
+        {"nodes": [], "invalid": [1]},
+        {"nodes": [GOOD], "removed": [{"did": str(did(1)), "removed_at": "2026-01-01T00:00:00Z"}]},
+    ],
+)
+def test_invariant_5_a_nodes_file_without_sense_is_an_error_and_never_empty(body: Any) -> None:
+    with pytest.raises(WireError):
+        nodesfile.decode(body)
+
+
+@pytest.mark.parametrize("body", [{}, {"outgoing": []}, {"incoming": []}, {"outgoing": {}, "incoming": []}])
+def test_invariant_5_an_invites_file_without_sense_is_an_error(body: Any) -> None:
+    with pytest.raises(WireError):
+        invitesfile.decode(body)
+
+
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@given(st.sampled_from(sorted(GOOD)), anything)
+def test_any_value_of_a_member_is_read_or_kept(name: str, value: object) -> None:
+    read = nodesfile.decode({"nodes": [{**GOOD, name: value}]})
+    assert len(read.nodes) + len(read.invalid) == 1
+
+
+@given(
+    st.sampled_from(["nodes", "outgoing", "incoming", "pending", "peers", "removed"]),
+    st.lists(anything, max_size=2),
+)
+def test_any_entries_are_read_or_a_wire_error(name: str, entries: list[object]) -> None:
+    body = {"nodes": [], "outgoing": [], "incoming": [], "peers": [], name: entries}
+    for decode in (nodesfile.decode, invitesfile.decode, observationsfile.decode):
+        with contextlib.suppress(WireError):
+            decode(body)

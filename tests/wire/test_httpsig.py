@@ -1,0 +1,254 @@
+"""The RFC 9421 profile: the RFC's own vector, our vectors, and a complete second implementation as oracle."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from http_message_signatures import HTTPMessageSigner, HTTPMessageVerifier, InvalidSignature, algorithms
+from http_message_signatures.resolvers import MappingKeyResolver
+from hypothesis import given
+from hypothesis import strategies as st
+from multidict import CIMultiDict
+
+from enigma_fed.base.errors import WireError
+from enigma_fed.base.ids import Did
+from enigma_fed.base.rpc_errors import Unsigned
+from enigma_fed.identity.signing import verify
+from enigma_fed.wire import contentdigest, httpsig, structured
+from tests.support.manualclock import ManualClock
+from tests.support.signedcalls import FakeDoorkeeper, Receiver, call_body, key, signed_fields
+
+VECTORS = json.loads((Path(__file__).parent.parent / "vectors" / "httpsig.json").read_text(encoding="utf-8"))
+WALL = 1_800_000_000
+A, B = key(1), key(2)
+REQUEST_COMPONENTS = (
+    '"@method"',
+    '"@path"',
+    '"content-type"',
+    '"content-digest"',
+    '"federation-audience"',
+)
+
+
+def private(number: int) -> Ed25519PrivateKey:
+    """The same key as `key(number)`, for the library."""
+    pem_seed = key(number).to_pem()
+    seed = base64.b64decode(pem_seed.splitlines()[1])[-32:]
+    return Ed25519PrivateKey.from_private_bytes(seed)
+
+
+def resolver(number: int) -> MappingKeyResolver:
+    name = key(number).did.url
+    return MappingKeyResolver(
+        public_keys={name: private(number).public_key()}, private_keys={name: private(number)}
+    )
+
+
+def library_request(headers: CIMultiDict[str]) -> SimpleNamespace:
+    return SimpleNamespace(method="POST", url="http://peer.onion/rpc/v1", headers=headers)
+
+
+def library_verify(message: Any, number: int, tag: str) -> Any:
+    verifier = HTTPMessageVerifier(signature_algorithm=algorithms.ED25519, key_resolver=resolver(number))
+    return verifier.verify(message, expect_tag=tag)
+
+
+def test_the_rfcs_own_ed25519_vector() -> None:
+    """RFC 9421 appendix B.2.6, key test-key-ed25519."""
+    listed = structured.parse_inner_list(
+        'sig-b26=("date" "@method" "@path" "@authority" "content-type" "content-length")'
+        ';created=1618884473;keyid="test-key-ed25519"',
+        "sig-b26",
+    )
+    values = (
+        "Tue, 20 Apr 2021 02:07:55 GMT",
+        "POST",
+        "/foo",
+        "example.com",
+        "application/json",
+        "18",
+    )
+    base = httpsig.signature_base(zip(listed.components, values, strict=True), str(listed))
+    signature = structured.parse_bytes(
+        "sig-b26=:wqcAqbmYJ2ji2glfAMaRy4gruYYnx2nEFN2HN6jrnDnQCK1u02Gb04v9EDgwUPiu4A0w6vuQv5lIp5WPpBKRCw==:",
+        "sig-b26",
+        64,
+    )
+    public_key = base64.urlsafe_b64decode("JrQLj5P_89iXES9-vFgrIy29clF9CC_oPPsw3c5D0bs=")
+    assert verify(public_key, base, signature)
+    assert not verify(public_key, base + b" ", signature)
+
+
+@pytest.mark.parametrize("case", VECTORS, ids=lambda case: case["name"])
+def test_vectors(case: dict[str, Any]) -> None:
+    """Each vector at a node past its first three minutes."""
+    given_ = case["input"]
+    owner = key(3)
+    assert str(owner.did) == given_["receiver"]
+    members = [Did.parse(text) for text in given_["members"]]
+    node = Receiver(owner, FakeDoorkeeper(owner.did, members), ManualClock(wall=given_["wall"] - 180))
+    node.clock.advance(180)
+    fields = CIMultiDict((name, value) for name, value in given_["headers"])
+    answer = node.play(fields, given_["body"].encode("utf-8"))
+    assert answer == ("passes" if case["expect"] == "ok" else case["expect"])
+
+
+def test_the_library_verifies_our_requests() -> None:
+    body = call_body()
+    for challenge in (None, "a-challenge!"):
+        fields = signed_fields(A, B.did, body, time.time(), challenge=challenge)
+        results = library_verify(library_request(fields), 1, "enigma-fed")
+        assert len(results) == 1
+        assert set(results[0].covered_components) - {'"@signature-params"'} == (
+            {*REQUEST_COMPONENTS, '"federation-challenge"'} if challenge else {*REQUEST_COMPONENTS}
+        )
+
+
+@pytest.mark.parametrize("include_alg", [True, False])
+def test_we_verify_the_librarys_requests(include_alg: bool) -> None:
+    body = call_body()
+    headers: CIMultiDict[str] = CIMultiDict(
+        {
+            "Content-Type": "application/json",
+            "Content-Digest": contentdigest.of(body),
+            "Federation-Audience": str(B.did),
+        }
+    )
+    signer = HTTPMessageSigner(signature_algorithm=algorithms.ED25519, key_resolver=resolver(1))
+    signer.sign(
+        library_request(headers),
+        key_id=A.did.url,
+        created=datetime.fromtimestamp(WALL, UTC),
+        expires=datetime.fromtimestamp(WALL + 60, UTC),
+        nonce="0123456789abcdef",
+        label="fed",
+        tag="enigma-fed",
+        include_alg=include_alg,
+        use_existing_digest=True,
+        covered_component_ids=REQUEST_COMPONENTS,
+    )
+    signed = httpsig.read_request(headers, "application/json")
+    assert (signed.keyid, signed.created, signed.expires) == (A.did.url, WALL, WALL + 60)
+    assert verify(A.did.public_key, signed.base, signed.signature)
+
+
+def signed_reply(
+    request: CIMultiDict[str], body: bytes, status: int = 200, created: float = WALL
+) -> CIMultiDict[str]:
+    return CIMultiDict(
+        httpsig.sign_reply(
+            B.sign,
+            keyid=B.did.url,
+            status=status,
+            content_type="application/json",
+            body=body,
+            request_signature=request["Signature"],
+            created=int(created),
+        )
+    )
+
+
+def test_the_library_verifies_our_replies_bound_to_their_request() -> None:
+    request, other = (signed_fields(A, B.did, call_body(), WALL) for _ in range(2))
+    headers = signed_reply(request, b"{}", created=time.time())
+    reply = SimpleNamespace(status_code=200, headers=headers, url="http://peer.onion/")
+    reply.request = library_request(request)
+    assert len(library_verify(reply, 2, "enigma-fed-reply")) == 1
+    reply.request = library_request(other)
+    with pytest.raises(InvalidSignature):
+        library_verify(reply, 2, "enigma-fed-reply")
+
+
+def test_we_verify_the_librarys_replies() -> None:
+    request = signed_fields(A, B.did, call_body(), WALL)
+    headers: CIMultiDict[str] = CIMultiDict(
+        {"Content-Type": "application/json", "Content-Digest": contentdigest.of(b"{}")}
+    )
+    reply = SimpleNamespace(
+        status_code=401, headers=headers, url="http://peer.onion/", request=library_request(request)
+    )
+    HTTPMessageSigner(signature_algorithm=algorithms.ED25519, key_resolver=resolver(2)).sign(
+        reply,
+        key_id=B.did.url,
+        created=datetime.fromtimestamp(WALL, UTC),
+        label="fed",
+        tag="enigma-fed-reply",
+        include_alg=False,
+        use_existing_digest=True,
+        covered_component_ids=('"@status"', '"content-type"', '"content-digest"', '"signature";req'),
+    )
+    signed = httpsig.read_reply(
+        headers, status=401, content_type="application/json", request_signature=request["Signature"]
+    )
+    assert verify(B.did.public_key, signed.base, signed.signature)
+
+
+def test_a_reply_holds_for_its_own_request_status_and_type_only() -> None:
+    request, other = (signed_fields(A, B.did, call_body(), WALL) for _ in range(2))
+    reply = signed_reply(request, b"{}")
+
+    def holds(status: int, request_signature: str) -> bool:
+        signed = httpsig.read_reply(
+            reply, status=status, content_type="application/json", request_signature=request_signature
+        )
+        return verify(B.did.public_key, signed.base, signed.signature)
+
+    assert holds(200, request["Signature"])
+    assert not holds(401, request["Signature"])
+    assert not holds(200, other["Signature"])
+    with pytest.raises(WireError):
+        httpsig.read_reply(reply, status=200, content_type="application/cbor", request_signature="")
+
+
+def test_a_request_is_no_reply_and_a_reply_no_request() -> None:
+    request = signed_fields(A, B.did, call_body(), WALL)
+    reply = signed_reply(request, b"{}")
+    with pytest.raises(WireError):
+        httpsig.read_reply(request, status=200, content_type="application/json", request_signature="")
+    reply["Federation-Audience"] = str(B.did)
+    with pytest.raises(WireError):
+        httpsig.read_request(reply, "application/json")
+
+
+def test_an_unsigned_reply_says_so() -> None:
+    with pytest.raises(Unsigned):
+        httpsig.read_reply(CIMultiDict(), status=200, content_type="application/json", request_signature="")
+
+
+_NAMES = ("Signature", "Signature-Input", "Content-Digest", "Federation-Audience", "Federation-Challenge")
+
+
+@given(st.lists(st.tuples(st.sampled_from(_NAMES), st.text(max_size=200)), max_size=8), st.data())
+def test_any_header_values_raise_only_what_is_declared(
+    changes: list[tuple[str, str]], data: st.DataObject
+) -> None:
+    fields = signed_fields(A, B.did, call_body(), WALL)
+    for name, value in changes:
+        original = fields.get(name, "")
+        cut = data.draw(st.integers(0, len(original)))
+        fields[name] = original[:cut] + value
+    for read in (
+        lambda: httpsig.read_request(fields, "application/json"),
+        lambda: httpsig.read_reply(
+            fields, status=200, content_type="application/json", request_signature="fed=:AA==:"
+        ),
+    ):
+        with contextlib.suppress(WireError, Unsigned):
+            read()
+
+
+def test_openssl_accepts_what_we_refuse() -> None:
+    """Why keys are libsodium's business: one signature for every message under a small-order key."""
+    forged_key, forged_signature = bytes([1]) + bytes(31), bytes([1]) + bytes(63)
+    for message in (b"one", b"another"):
+        Ed25519PublicKey.from_public_bytes(forged_key).verify(forged_signature, message)
+        assert not verify(forged_key, message, forged_signature)
