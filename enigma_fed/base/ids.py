@@ -22,6 +22,10 @@ _ED25519_MULTICODEC: Final = b"\xed\x01"
 _DID_MAX_CHARACTERS: Final = 64
 _ONION_SUFFIX: Final = ".onion"
 _ONION_VERSION: Final = b"\x03"
+_DID_LOOKS: Final = ("did:", "z6Mk")
+_INVISIBLE_CATEGORIES: Final = frozenset({"Cc", "Cf", "Zs", "Zl", "Zp", "Co", "Cn", "Cs"})
+_LOOKS_EMPTY: Final = frozenset("\u115f\u1160\u2800\u3164\uffa0")
+"""Letters and symbols, by their category, of which nothing is seen."""
 _ONION_ALPHABET: Final = frozenset("abcdefghijklmnopqrstuvwxyz234567")
 
 
@@ -124,6 +128,12 @@ def _onion_checksum(key: bytes) -> bytes:
     return hashlib.sha3_256(b".onion checksum" + key + _ONION_VERSION).digest()[:2]
 
 
+def _deceives(character: str) -> bool:
+    if character in _LOOKS_EMPTY:
+        return True
+    return unicodedata.category(character) in _INVISIBLE_CATEGORIES and character != " "
+
+
 def parse_node_name(text: str) -> str:
     """A node's name: 1 to 64 UTF-8 bytes, printable, no surrounding spaces; raises FieldInvalid."""
     if not text or text != text.strip():
@@ -134,6 +144,8 @@ def parse_node_name(text: str) -> str:
         raise FieldInvalid("name is not valid Unicode") from None
     if size > limits.NODE_NAME_BYTES:
         raise FieldInvalid(f"name is longer than {limits.NODE_NAME_BYTES} bytes")
-    if any(unicodedata.category(c) in {"Cc", "Cf", "Zl", "Zp", "Co", "Cn", "Cs"} for c in text):
+    if any(_deceives(character) for character in text):
         raise FieldInvalid("name holds control or invisible characters")
+    if text.startswith(_DID_LOOKS):
+        raise FieldInvalid("name looks like a DID")
     return text

@@ -72,10 +72,14 @@ def _connect(path: Path, timeout: float) -> socket.socket:
 
 
 def _check_server(connection: socket.socket, path: Path) -> None:
-    """Commands carry codes: never speak to another user's socket. Only root can make the system's folder."""
-    own = os.geteuid()
-    if own != 0 and path.parent != SYSTEM_RUNTIME_DIR and peer_uid(connection) not in (own, 0):
-        raise OperationFailed(f"{path} belongs to another user")
+    """Commands carry codes: never speak to another user's socket, as root neither.
+
+    The folder of the system's agent is root's to make; whoever listens in it was let in by root.
+    """
+    if path.parent != SYSTEM_RUNTIME_DIR and peer_uid(connection) not in (os.geteuid(), 0):
+        raise OperationFailed(
+            f"{path} belongs to another user", hint=f"As root, look at who made {path.parent}."
+        )
 
 
 def _receive_line(connection: socket.socket) -> bytes:

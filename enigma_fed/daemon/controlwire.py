@@ -61,16 +61,23 @@ def encode_error(number: int | None, error: EnigmaError) -> bytes:
 def decode_response(line: bytes, call: Call[R], number: int) -> R:
     """The result of a response line; raises the error in it, or OperationFailed for a broken line."""
     try:
-        members = _object(msgspec.json.decode(line))
-        if "error" in members:
-            raise _error(_object(_object(members["error"]).get("data")))
-        if members.get("id") != number:
-            raise OperationFailed("the agent answered another question")
-        return call.read(members.get("result"))
+        outcome = _read_outcome(line, call, number)
     except (msgspec.DecodeError, msgspec.ValidationError, WireError):
         raise OperationFailed(
             "the agent's answer was not understood", hint="Restart the agent after an update."
         ) from None
+    if isinstance(outcome, EnigmaError):
+        raise outcome
+    return outcome
+
+
+def _read_outcome(line: bytes, call: Call[R], number: int) -> R | EnigmaError:
+    members = _object(msgspec.json.decode(line))
+    if "error" in members:
+        return _error(_object(_object(members["error"]).get("data")))
+    if members.get("id") != number:
+        return OperationFailed("the agent answered another question")
+    return call.read(members.get("result"))
 
 
 def _line(value: object) -> bytes:

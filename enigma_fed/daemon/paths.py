@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import stat
@@ -128,7 +129,8 @@ def find_config(flag: _Named, environ: Mapping[str, str]) -> Path | None:
 def prepare_runtime_dir(folder: Path, uid: int | None = None) -> None:
     """Make the sockets' folder, 0700; raises LooseModes when it is a link, another user's, or open."""
     uid = os.getuid() if uid is None else uid
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with contextlib.suppress(FileExistsError):  # what is there is looked at next
+        folder.mkdir(mode=0o700, parents=True)
     found = folder.lstat()
     if not stat.S_ISDIR(found.st_mode):
         raise LooseModes(f"{folder} is not a folder", hint="Remove it.")

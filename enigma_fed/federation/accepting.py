@@ -22,6 +22,7 @@ from enigma_fed.base.ids import Did
 from enigma_fed.federation.decision import (
     Decision,
     Order,
+    find_holder,
     find_incoming,
     joined_before,
     put_incoming,
@@ -173,10 +174,13 @@ def _check_code(invite: Invite, own: Did, now: int) -> None:
 def _check_known(
     membership: Membership, member: Node | None, invite: Invite, now: int, last_heard: int | None
 ) -> None:
+    accepted = find_incoming(membership, invite.token_hash)
+    holder = find_holder(membership, invite.token_hash)
+    if any(entry is not None and entry.did != invite.did for entry in (accepted, holder)):
+        raise AlreadyAccepted("its token came with another node's code", hint="Ask for a new one.")
     if member is None:
         return  # a removed peer may return by accepting its code here (invariant 6)
-    accepted = find_incoming(membership, invite.token_hash) is not None
-    if accepted or invite.token_hash in member.joined_with:
+    if accepted is not None or invite.token_hash in member.joined_with:
         raise AlreadyAccepted(hint="See: enigma-fed peer list")
     if member.confirmed and last_heard is not None and now - last_heard < limits.HEARD_RECENTLY:
         raise AlreadyFederated(f"{member.display_name} answered within a day")

@@ -17,11 +17,11 @@ Peer = TypeVar("Peer", Node, PendingJoin)
 def find_peer(ref: str, peers: Iterable[Peer]) -> Peer:
     """The peer of this DID, alias, name, or of six or more first characters of its DID after `did:key:`.
 
-    The owner's alias goes before the peer's own name, both before a piece of the DID. Raises
-    PeerNotFound, and FieldInvalid when several fit.
+    A whole DID goes before the owner's alias, that before the rest: a peer chooses its own name, so
+    the name never wins over another peer's DID. Raises PeerNotFound, and FieldInvalid when several fit.
     """
     known = list(peers)
-    for fits in (_is_did, _is_alias, _is_name, _begins):
+    for fits in (_is_did, _is_alias, _is_named_or_begins):
         found = [peer for peer in known if fits(peer, ref)]
         if len(found) > 1:
             raise FieldInvalid(f"{ref} fits {len(found)} peers", hint="Give its DID: enigma-fed peer list")
@@ -38,8 +38,8 @@ def _is_alias(peer: Node | PendingJoin, ref: str) -> bool:
     return isinstance(peer, Node) and peer.alias == ref
 
 
-def _is_name(peer: Node | PendingJoin, ref: str) -> bool:
-    return peer.name == ref
+def _is_named_or_begins(peer: Node | PendingJoin, ref: str) -> bool:
+    return peer.name == ref or _begins(peer, ref)
 
 
 def _begins(peer: Node | PendingJoin, ref: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 from pathlib import Path
@@ -37,13 +38,18 @@ def check_folder(path: Path) -> None:
 
 
 def make_folder(path: Path) -> None:
-    """Make the folder (0700) and the missing ones above it; an existing one is checked."""
+    """Make the folder and the missing ones above it, each 0700; an existing one is checked.
+
+    Raises LooseModes, WriteFailed.
+    """
     try:
-        path.mkdir(mode=FOLDER_MODE, parents=True)
-    except FileExistsError:
-        check_folder(path)
+        for missing in reversed([each for each in (path, *path.parents) if not each.exists()]):
+            # Not `parents=True`: that leaves the folders above to the umask.
+            with contextlib.suppress(FileExistsError):
+                missing.mkdir(mode=FOLDER_MODE)
     except OSError as error:
         raise WriteFailed(f"the folder {path} cannot be made: {error.strerror}") from error
+    check_folder(path)
 
 
 def _check_owner(path: Path, status: os.stat_result) -> None:

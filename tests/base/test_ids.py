@@ -75,7 +75,24 @@ def test_names(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["", " ", " home", "home\n", "a\x00b", "a\u202eb", "a\u200bb", "é" * 33, "a" * 65, "\ud800"]
+    "name",
+    [
+        "",
+        " ",
+        " home",
+        "home\n",
+        "a\x00b",
+        "a\u202eb",
+        "a\u200bb",
+        "\u3164",
+        "\u2800",
+        "a\u00a0b",
+        "z6MkqPUZjsqN",
+        "did:key:z6Mk",
+        "é" * 33,
+        "a" * 65,
+        "\ud800",
+    ],
 )
 def test_names_that_could_deceive_or_overflow_are_refused(name: str) -> None:
     with pytest.raises(FieldInvalid):

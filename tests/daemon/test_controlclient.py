@@ -26,6 +26,7 @@ class FalseAgent:
 
     def __init__(self, path: Path) -> None:
         self.pieces: list[bytes] = []
+        self.heard = b""
         self._socket = bind_private(path)
         self._socket.listen()
         self._thread = threading.Thread(target=self._serve)
@@ -38,7 +39,8 @@ class FalseAgent:
             except OSError:
                 return
             with connection:
-                if connection.recv(65536):
+                self.heard += (heard := connection.recv(65536))
+                if heard:
                     for piece in self.pieces:
                         connection.sendall(piece)
 
@@ -86,3 +88,16 @@ def test_an_endless_answer_is_cut(path: Path, agent: FalseAgent, monkeypatch: py
 def test_a_command_that_is_too_large_is_not_sent(path: Path) -> None:
     with pytest.raises(OperationFailed, match="too large"):
         call_agent(path, calls.PEER_PING, calls.PeerRef(ref="x" * limits.CONTROL_LINE_BYTES))
+
+
+@pytest.mark.parametrize("user", [0, 1000])
+def test_invariant_10_a_command_never_speaks_to_another_users_socket(
+    path: Path, agent: FalseAgent, monkeypatch: pytest.MonkeyPatch, user: int
+) -> None:
+    agent.pieces = [encode_result(1, PING)]
+    monkeypatch.setattr("enigma_fed.daemon.controlclient.os.geteuid", lambda: user)
+    monkeypatch.setattr("enigma_fed.daemon.controlclient.peer_uid", lambda connection: 65534)
+    with pytest.raises(OperationFailed, match="belongs to another user"):
+        call_agent(path, calls.PEER_PING, REF)
+    assert not answers(path)
+    assert agent.heard == b""

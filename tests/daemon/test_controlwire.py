@@ -51,6 +51,7 @@ def test_a_result_survives() -> None:
         TokenUsed("by another"),
         RefusedByPeer("not-allowed", "no"),
         UnsignedReply("HTTP status 502"),
+        WireError("the peer's state went back within its epoch"),
     ],
 )
 def test_an_error_comes_out_as_the_same_class_with_the_same_words(error: EnigmaError) -> None:

@@ -42,6 +42,12 @@ def test_codes_that_are_not_accepted() -> None:
         accept(confirmed, invite_of(1), last_heard=NOW - limits.HEARD_RECENTLY + 1)
 
 
+def test_a_token_that_came_with_another_nodes_code_is_not_accepted() -> None:
+    once = accept(membership(), invite_of(1)).membership
+    with pytest.raises(AlreadyAccepted, match="another node's code"):
+        accept(once, invite_of(2))
+
+
 def test_a_member_that_was_silent_for_a_day_may_be_joined_again_with_its_trust() -> None:
     known = membership(nodes=[member(1, alias="Gran")])
     again = accept(known, invite_of(1), NOW - limits.HEARD_RECENTLY, trust=TrustLevel.TRUSTED)

@@ -25,3 +25,10 @@ def test_finding_a_peer() -> None:
 def test_an_alias_goes_before_the_name_that_a_peer_gives_itself() -> None:
     peers = [member(1, name="Gran"), member(2, alias="Gran")]
     assert find_peer("Gran", peers).did == did(2)
+
+
+def test_a_name_that_a_peer_gives_itself_never_takes_another_peers_did() -> None:
+    start = str(did(3))[8:20]
+    with pytest.raises(FieldInvalid, match="fits 2 peers"):
+        find_peer(start, [member(1, name=start), member(3)])
+    assert find_peer(str(did(3)), [member(1, name=str(did(3))), member(3)]).did == did(3)
