@@ -9,6 +9,7 @@ from hypothesis import settings
 
 from enigma_fed.base.errors import TorMissing
 from enigma_fed.transports.tor.binary import default_cache, find_tor
+from tests.support.prerequisites import missing
 from tests.support.tornet import tor_network
 
 __all__ = ["tor_network"]
@@ -29,7 +30,5 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         return
     try:
         find_tor(None, os.environ, default_cache(os.environ))
-    except TorMissing as missing:
-        if os.environ.get("CI"):
-            pytest.fail(str(missing), pytrace=False)
-        pytest.skip(str(missing))
+    except TorMissing as error:
+        missing(str(error))

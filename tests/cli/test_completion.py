@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.fakes import invoke
+from tests.support.prerequisites import missing
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
@@ -20,7 +21,7 @@ def test_completion_is_a_script_of_that_shell(tmp_path: Path, shell: str) -> Non
     assert "_ENIGMA_FED_COMPLETE" in shown.out
     program = shutil.which(shell)
     if program is None:
-        pytest.skip(f"{shell} is not installed")
+        missing(f"{shell} is not installed; it checks its completion script")
     script = tmp_path / "script"
     script.write_text(shown.out)
     subprocess.run([program, "-n", str(script)], check=True)

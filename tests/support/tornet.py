@@ -16,6 +16,7 @@ from enigma_fed.base.errors import TorMissing
 from enigma_fed.demo.network import PrivateTorNetwork
 from enigma_fed.demo.torprocess import PlainTor
 from enigma_fed.transports.tor.binary import TorBinary, default_cache, find_tor
+from tests.support.prerequisites import missing
 
 T = TypeVar("T")
 
@@ -71,9 +72,7 @@ def require_tor() -> TorBinary:
     try:
         return find_tor(None, os.environ, default_cache(os.environ))
     except TorMissing as error:
-        if os.environ.get("CI") == "true":
-            pytest.fail(f"CI needs tor: {error}")
-        pytest.skip(f"NOT TESTED OVER REAL TOR: {error}")
+        missing(str(error))
 
 
 @pytest.fixture(scope="session")

@@ -28,6 +28,7 @@ from enigma_fed.transports.tor.proxyline import CIRCUIT_ID, OnionListener
 from enigma_fed.transports.tor.service import ManagedTor, TorSettings
 from enigma_fed.transports.tor.session import onion_session
 from enigma_fed.transports.tor.status import TorPhase, TorStatus
+from tests.support.prerequisites import missing
 from tests.support.tornet import TorNetwork
 
 pytestmark = [pytest.mark.tor, pytest.mark.asyncio(loop_scope="module")]
@@ -283,7 +284,7 @@ async def test_without_a_network_the_status_says_how_far_it_is_and_why(
     tor_network: TorNetwork, tmp_path: Path
 ) -> None:
     if not can_cut_off():
-        pytest.skip("this system lets nobody make a network namespace")
+        missing("this system lets nobody make a network namespace")
     cut_off = tmp_path / "tor-without-network"
     cut_off.write_text(f'#!/bin/sh\nexec unshare -rn {tor_network.binary.path} "$@"\n')
     cut_off.chmod(0o700)
