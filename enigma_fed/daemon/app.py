@@ -189,6 +189,7 @@ class RunningNode:
             self._socks,
             isolation_key=around.random(_ISOLATION_KEY_BYTES),
             request_class=SigningRequest,
+            unpublished=self._tor.look_again,
         )
 
     def _socks(self) -> SocksEndpoint | None:

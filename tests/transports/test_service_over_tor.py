@@ -18,7 +18,8 @@ import pytest_asyncio
 from aiohttp import web
 
 from enigma_fed.base.clock import SystemClock
-from enigma_fed.base.errors import PeerUnreachable
+from enigma_fed.base.errors import PeerUnreachable, TorFailed
+from enigma_fed.base.ids import OnionAddress
 from enigma_fed.base.tasks import Tasks
 from enigma_fed.demo.torprocess import PlainTor
 from enigma_fed.transports.tor.binary import TorBinary
@@ -200,6 +201,27 @@ async def test_an_address_that_nobody_published_is_said_to_be_offline(call: aioh
     nobody = OnionKey(b"\7" * 32).address
     with pytest.raises(PeerUnreachable, match="not published"):
         await call.get(f"http://{nobody}/")
+
+
+async def test_an_onion_that_was_missed_is_looked_up_again_before_anyone_calls(
+    home: Home, visitor: PlainTor
+) -> None:
+    reply = await visitor.ask("ADD_ONION NEW:ED25519-V3 Flags=DiscardPK Port=80,127.0.0.1:1")
+    label = next(line for line in reply if line.startswith("ServiceID=")).partition("=")[2]
+    link = home.tor._link
+    assert link is not None
+
+    async def is_known() -> bool:
+        try:
+            return "hs-descriptor" in await link._get(f"hs/client/desc/id/{label}")
+        except TorFailed:
+            return False
+
+    assert not await is_known()
+    async with asyncio.timeout(60):
+        while not await is_known():
+            home.tor.look_again(OnionAddress.parse(f"{label}.onion"))
+            await asyncio.sleep(0.5)
 
 
 async def test_reload_adds_an_onion_and_leaves_the_connections_alone(

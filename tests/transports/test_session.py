@@ -131,6 +131,20 @@ async def test_tors_refusal_is_told_in_plain_words(
     assert str(ALICE)[:8] not in str(caught.value)
 
 
+@pytest.mark.parametrize(("code", "heard"), [(0xF0, [ALICE]), (0xF2, []), (0x01, [])])
+async def test_an_onion_that_was_not_found_is_reported(
+    socks: FakeSocks, code: int, heard: list[OnionAddress]
+) -> None:
+    missed: list[OnionAddress] = []
+    socks.code = code
+    async with onion_session(
+        lambda: socks.endpoint, isolation_key=b"k" * 16, unpublished=missed.append
+    ) as session:
+        with pytest.raises(PeerUnreachable):
+            await session.get(f"http://{ALICE}/")
+    assert missed == heard
+
+
 async def test_without_tor_nothing_is_tried() -> None:
     async with onion_session(lambda: None, isolation_key=b"k" * 16) as session:
         with pytest.raises(PeerUnreachable, match="not ready yet"):

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from enigma_fed.base.errors import TorFailed
+from enigma_fed.base.ids import OnionAddress
 from enigma_fed.transports.tor.session import SocksEndpoint
 
 _EVENT_PAUSE: Final = 10.0
@@ -87,9 +88,10 @@ class ControlLink:
         """Make tor read its torrc again; raises TorFailed."""
         await self._call(lambda: self._controller.msg("SIGNAL RELOAD"))
 
-    async def forget_descriptors(self) -> None:
-        """Make tor ask again for onions that it did not find a moment ago; raises TorFailed."""
-        await self._call(lambda: self._controller.msg("SIGNAL NEWNYM"))
+    async def fetch_descriptor(self, onion: OnionAddress) -> None:
+        """Make tor ask for an onion's descriptor now, and keep it; raises TorFailed."""
+        label = str(onion).removesuffix(".onion")
+        await self._call(lambda: self._controller.msg(f"HSFETCH {label}"))
 
     async def close(self) -> None:
         """Close the connection: tor ends."""

@@ -16,6 +16,7 @@ from enigma_fed.base import limits
 from enigma_fed.base.backoff import Backoff
 from enigma_fed.base.clock import Clock
 from enigma_fed.base.errors import EnigmaError, TorFailed
+from enigma_fed.base.ids import OnionAddress
 from enigma_fed.base.tasks import Tasks
 from enigma_fed.transports.tor import control, process
 from enigma_fed.transports.tor.binary import TorBinary
@@ -64,6 +65,8 @@ class Tor(Protocol):
 
     async def wait_ready(self) -> None: ...  # noqa: D102
 
+    def look_again(self, onion: OnionAddress) -> None: ...  # noqa: D102
+
 
 class TorOff:
     """Mode `off`: no tor, no onion."""
@@ -80,6 +83,9 @@ class TorOff:
     async def wait_ready(self) -> None:
         """Raises TorFailed: it will never be."""
         raise TorFailed("it is switched off", hint='Set tor.mode = "managed" in the configuration.')
+
+    def look_again(self, onion: OnionAddress) -> None:
+        """Nothing can be looked up."""
 
 
 class _Life:
@@ -152,6 +158,21 @@ class ManagedTor:
     async def wait_ready(self) -> None:
         """Return once the node can be reached through its onion."""
         await self._ready.wait()
+
+    def look_again(self, onion: OnionAddress) -> None:
+        """Look an onion up that was not published a moment ago, so that the next call to it may succeed.
+
+        Left to itself, tor does not ask the same directory again for 15 minutes: a peer that was
+        away would be missed for that long after its return.
+        """
+        if self._link is not None:
+            self._tasks.start("look-up of an onion", self._fetch(self._link, onion))
+
+    async def _fetch(self, link: ControlLink, onion: OnionAddress) -> None:
+        try:
+            await link.fetch_descriptor(onion)
+        except TorFailed as error:
+            _log.info("%s was not looked up again: %s", onion.short, error)
 
     async def reload(self, more: Sequence[OnionService] | None = None) -> None:
         """Write the torrc again and make tor read it: nobody's connection is disturbed.

@@ -17,7 +17,7 @@ from aiohttp_socks import ProxyConnector
 from enigma_fed.base import limits
 from enigma_fed.base.errors import PeerUnreachable
 from enigma_fed.base.ids import OnionAddress
-from enigma_fed.transports.tor.socks_errors import explain
+from enigma_fed.transports.tor.socks_errors import NOT_PUBLISHED, explain, reply_code
 
 _ISOLATION_BYTES: Final = 16
 _SOCKS_PASSWORD: Final = "x"  # noqa: S105 - tor takes any, and needs one to look at the user name
@@ -38,7 +38,12 @@ class OnionConnector(ProxyConnector):
     be told by a shared circuit to be one node's.
     """
 
-    def __init__(self, socks: Callable[[], SocksEndpoint | None], isolation_key: bytes) -> None:
+    def __init__(
+        self,
+        socks: Callable[[], SocksEndpoint | None],
+        isolation_key: bytes,
+        unpublished: Callable[[OnionAddress], None],
+    ) -> None:
         super().__init__(
             host="",  # the endpoint is asked for at every connection
             port=0,
@@ -51,6 +56,7 @@ class OnionConnector(ProxyConnector):
         )
         self._socks = socks
         self._isolation_key = isolation_key
+        self._unpublished = unpublished
 
     def user_name(self, onion: OnionAddress) -> str:
         """The SOCKS user name for a destination: tells nothing about it, is the same until restart."""
@@ -75,6 +81,8 @@ class OnionConnector(ProxyConnector):
         try:
             return await super()._connect_via_proxy(str(onion), port, ssl, timeout)
         except (python_socks.ProxyError, OSError, EOFError) as error:
+            if reply_code(error) == NOT_PUBLISHED:
+                self._unpublished(onion)
             raise PeerUnreachable(explain(error)) from error
 
 
@@ -83,16 +91,18 @@ def onion_session(
     *,
     isolation_key: bytes,
     request_class: type[aiohttp.ClientRequest] = aiohttp.ClientRequest,
+    unpublished: Callable[[OnionAddress], None] = lambda onion: None,
 ) -> aiohttp.ClientSession:
     """The one client session of an agent; call it on the running loop, close it at the end.
 
     `socks` tells where tor listens now (None: not ready), `isolation_key` is 16 to 64 random
-    bytes of this start. A request to anything but a version 3 onion raises OnionInvalid, one
-    that Tor cannot deliver PeerUnreachable. Nothing of the machine is sent along: no user agent,
-    no cookies, no proxy of the environment.
+    bytes of this start, `unpublished` hears of each onion that Tor did not find. A request to
+    anything but a version 3 onion raises OnionInvalid, one that Tor cannot deliver
+    PeerUnreachable. Nothing of the machine is sent along: no user agent, no cookies, no proxy
+    of the environment.
     """
     return aiohttp.ClientSession(
-        connector=OnionConnector(socks, isolation_key),
+        connector=OnionConnector(socks, isolation_key, unpublished),
         request_class=request_class,
         timeout=aiohttp.ClientTimeout(
             total=limits.CALL_TIMEOUT, sock_connect=limits.CONNECT_TIMEOUT, sock_read=limits.READ_TIMEOUT

@@ -14,6 +14,8 @@ from typing import Final
 
 from enigma_fed.base.errors import EnigmaError
 
+NOT_PUBLISHED: Final = 0xF0
+"""Tor found no descriptor of the onion."""
 REPLIES: Final[Mapping[int, str]] = MappingProxyType(
     {
         0x01: "Tor could not connect; it may not accept us, or Tor has no network yet",
@@ -24,7 +26,7 @@ REPLIES: Final[Mapping[int, str]] = MappingProxyType(
         0x06: "Tor gave up waiting for it",
         0x07: "Tor did not understand the request",
         0x08: "Tor does not accept that kind of address",
-        0xF0: "its onion address is not published: it is offline, or was never online",
+        NOT_PUBLISHED: "its onion address is not published: it is offline, or was never online",
         0xF1: "what is published for its onion address is damaged",
         0xF2: "it is published but does not answer: it may have just gone offline",
         0xF3: "a meeting with it inside Tor failed",
