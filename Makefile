@@ -24,7 +24,7 @@ demo: setup ## three homes find each other on a private Tor network, on this mac
 
 check: setup ## format, lint, strict types, layers, docs
 	@$(MAKE) --no-print-directory .lint
-	@$(PYTHON) -m pytest -q tests/architecture $(wildcard tests/docs)
+	@$(PYTHON) -m pytest -q tests/architecture tests/docs tests/cli/test_references.py
 
 test: setup ## all checks and all tests; the ones with real tor come last
 	@$(MAKE) --no-print-directory .lint

@@ -18,9 +18,8 @@ from enigma_fed.base.ids import parse_node_name
 
 Value: TypeAlias = str | int
 _PREFIX: Final = "ENIGMA_FED_"
-# Environment variables that are no configuration keys: they say where things are.
-_OTHER_VARIABLES: Final = frozenset({"ENIGMA_FED_DATA_DIR", "ENIGMA_FED_CONFIG"})
-_FILE_BYTES: Final = 256 * 1024
+# Environment variables that are no configuration keys.
+_OTHER_VARIABLES: Final = frozenset({"ENIGMA_FED_DATA_DIR", "ENIGMA_FED_CONFIG", "ENIGMA_FED_DEBUG"})
 
 
 def _option(
@@ -228,11 +227,11 @@ def _sources(path: Path | None, environ: Mapping[str, str], flags: Mapping[str, 
 def _read(path: Path) -> Mapping[str, Any]:
     try:
         with path.open("rb") as file:
-            data = file.read(_FILE_BYTES + 1)
+            data = file.read(limits.CONFIG_BYTES + 1)
     except OSError as error:
         raise ConfigError(f"{path}: {(error.strerror or 'it cannot be read').lower()}") from None
-    if len(data) > _FILE_BYTES:
-        raise ConfigError(f"{path} is larger than {_FILE_BYTES} bytes")
+    if len(data) > limits.CONFIG_BYTES:
+        raise ConfigError(f"{path} is larger than {limits.CONFIG_BYTES} bytes")
     try:
         return tomllib.loads(data.decode("utf-8"))
     except (ValueError, RecursionError) as error:
@@ -254,7 +253,7 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, Value]:
     texts = {
         name.removeprefix(_PREFIX).lower().replace("__", "."): value
         for name, value in environ.items()
-        if name.startswith(_PREFIX) and "__" in name and name not in _OTHER_VARIABLES
+        if name.startswith(_PREFIX) and name not in _OTHER_VARIABLES
     }
     kinds = {doc.key: doc.type for doc in describe()}
     return _checked(
@@ -271,7 +270,10 @@ def _checked(values: Mapping[str, Any], where: str) -> dict[str, Value]:
     options = _options()
     for key, value in values.items():
         if key not in options:
-            raise ConfigError(f"{key} in {where} is not a known key", hint="See: enigma-fed config show")
+            raise ConfigError(
+                f"{key} in {where} is not a known key",
+                hint="docs/CONFIG.md lists them all; in the environment a level ends with two underscores.",
+            )
         _check_value(key, value, options[key], where)
     return dict(values)
 

@@ -44,6 +44,11 @@ def test_a_number_comes_from_the_environment_too() -> None:
     assert loaded.settings.federation.poll_interval == 5
 
 
+def test_a_level_with_one_underscore_is_not_ignored() -> None:
+    with pytest.raises(ConfigError, match="two underscores"):
+        config.load(None, {"ENIGMA_FED_TOR_MODE": "off"})
+
+
 def test_variables_that_say_where_things_are_are_no_keys() -> None:
     environ = {"ENIGMA_FED_DATA_DIR": "/d", "ENIGMA_FED_CONFIG": "/c", "ENIGMA_FED_DEBUG": "1"}
     assert config.load(None, environ).settings == config.Settings()

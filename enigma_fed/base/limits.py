@@ -10,8 +10,8 @@ from typing import Final
 # Formats: a decoder refuses before it allocates.
 REQUEST_BYTES: Final = 64 * 1024
 """Body of one RPC request: memory per connection."""
-REPLY_BYTES: Final = 1024 * 1024
-"""Body of one RPC reply, on the calling side: memory per poll."""
+REPLY_BYTES: Final = 256 * 1024
+"""Body of one signed RPC reply, on the calling side: memory per poll. The largest state takes 210 KB."""
 INVITE_BYTES: Final = 8 * 1024
 """Decoded invite code: memory of a paste."""
 JSON_DEPTH: Final = 16
@@ -157,3 +157,47 @@ PROXY_LINE_BYTES: Final = 107
 """Tor's first line on an inbound connection (PROXY protocol, version 1): memory per connection."""
 PROXY_LINE_TIMEOUT: Final = 10
 """Tor sends its first line at once."""
+
+# What strangers, and peers that turned hostile, can make us read.
+JOIN_REPLY_BYTES: Final = 16 * 1024
+"""Body of the reply to a join, on the calling side: memory and decoding time."""
+UNSIGNED_REPLY_BYTES: Final = 4 * 1024
+"""Body of a reply that its signature does not hold for: an error fits, anything else is not decoded."""
+STRANGER_REQUEST_BYTES: Final = 4 * 1024
+"""Body of a request by a DID that is no member: decoding time before any signature; a join takes 1.5 KiB."""
+BODY_ITEMS: Final = 8192
+"""Values in one body, keys included: decoding time on the event loop; the largest state has 3600."""
+STRANGER_ITEMS: Final = 256
+"""Values in such a body, keys included: a join has 20."""
+SIGNATURE_INPUT_BYTES: Final = 1024
+"""The field `Signature-Input`: parsing time before any signature; ours takes 350 bytes."""
+NONCES_PER_TOKEN: Final = 64
+"""Remembered nonces of the joins with one token: made-up keys block only the token they come with."""
+NONCES_OF_STRANGERS: Final = NONCES_IN_ALL // 2
+"""Remembered nonces of all joins: the other half of the table is the members'."""
+FAILURES_LOGGED: Final = 5
+"""Tracebacks of failed requests that are logged at once, and per hour later on: the log's older lines."""
+
+# Small things that would grow without a bound.
+CONFIG_BYTES: Final = 256 * 1024
+"""config.toml: memory at start."""
+DIDS_CACHED: Final = 1024
+"""Key ids whose check is remembered: memory, since anyone can name one."""
+HEADERS: Final = 32
+"""Header lines of one request: memory per connection."""
+METHOD_CHARACTERS: Final = 128
+"""A method's name: what an error can echo."""
+CALL_ID_CHARACTERS: Final = 128
+"""A call's id as text: what a reply echoes."""
+SECRET_FILE_BYTES: Final = 64 * 1024
+"""A key file: memory at start."""
+ERROR_CHARACTERS: Final = 200
+"""An error's text, parts of it a peer's, in stores and tables."""
+LOG_FILE_BYTES: Final = 1024 * 1024
+"""One file of the log: disk."""
+LOG_FILES_KEPT: Final = 2
+"""Old log files kept: disk."""
+LOG_QUEUE_LINES: Final = 10_000
+"""Log lines that wait for a slow disk: memory."""
+LOG_LINE_CHARACTERS: Final = 8 * 1024
+"""One log line: disk."""

@@ -17,14 +17,10 @@ from typing import Final, TextIO
 
 import msgspec
 
-FILE_BYTES: Final = 1024 * 1024
-"""The log file is rotated at this size: disk of a home server."""
-FILES_KEPT: Final = 2
-"""Rotated files kept beside the current one."""
+from enigma_fed.base import limits
+
 _LOGGER: Final = "enigma_fed"
-_QUEUE_LINES: Final = 10_000
 _PATIENCE: Final = 2.0
-_LINE_CHARACTERS: Final = 8 * 1024
 
 _CODE: Final = re.compile(r"fed1:[A-Za-z0-9_=+/-]*")
 _ONION: Final = re.compile(r"(?<![A-Za-z0-9])([a-z2-7]{6})[a-z2-7]{50}(\.onion)?(?![A-Za-z0-9])", re.I)
@@ -77,7 +73,7 @@ class LogOutput:
     """Running log output of this process; a thread of its own writes the lines."""
 
     def __init__(self, level: str, handlers: Sequence[logging.Handler]) -> None:
-        self._lines: queue.Queue[logging.LogRecord | None] = queue.Queue(_QUEUE_LINES)
+        self._lines: queue.Queue[logging.LogRecord | None] = queue.Queue(limits.LOG_QUEUE_LINES)
         self._handlers = tuple(handlers)
         self._entry = _Entry(self._lines)
         logging.getLogger(_LOGGER).setLevel(level.upper())
@@ -135,7 +131,9 @@ def _is_wanted(record: logging.LogRecord) -> bool:
 def _handlers(file: Path | None, stream: TextIO) -> Iterable[logging.Handler]:
     yield logging.StreamHandler(stream)
     if file is not None:
-        yield PrivateRotatingFile(file, maxBytes=FILE_BYTES, backupCount=FILES_KEPT, encoding="utf-8")
+        yield PrivateRotatingFile(
+            file, maxBytes=limits.LOG_FILE_BYTES, backupCount=limits.LOG_FILES_KEPT, encoding="utf-8"
+        )
 
 
 def _time(record: logging.LogRecord) -> str:
@@ -146,4 +144,4 @@ def _message(formatter: logging.Formatter, record: logging.LogRecord) -> str:
     text = record.getMessage()
     if record.exc_info:
         text = f"{text}\n{formatter.formatException(record.exc_info)}"
-    return redact(text).translate(_CONTROL)[:_LINE_CHARACTERS]
+    return redact(text).translate(_CONTROL)[: limits.LOG_LINE_CHARACTERS]

@@ -6,6 +6,8 @@ status is 200 and callers decide by the word alone.
 
 from __future__ import annotations
 
+from typing import Final
+
 from enigma_fed.base.errors import EnigmaError
 
 
@@ -207,3 +209,7 @@ class AwaitingApproval(RpcError):
 
     code = "awaiting-approval"
     rpc_code = -32034
+
+
+WORDS: Final = frozenset(kind.code for kind in RpcError.__subclasses__())
+"""Every word that `error.data.code` can be."""

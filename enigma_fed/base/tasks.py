@@ -24,6 +24,7 @@ class Tasks:
         task = asyncio.create_task(self._guard(name, work), name=name)
         self._running.add(task)
         task.add_done_callback(self._running.discard)
+        task.add_done_callback(lambda _: work.close())  # one that is cancelled at once never begins
         return task
 
     async def _guard(self, name: str, work: Coroutine[Any, Any, None]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from pathlib import Path
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
 _READ: Final = 2 * limits.INVITE_BYTES
 """Characters read at most; base64url makes 4 of 3, the rest is room for line ends."""
+_QUIET: Final = 0.2
+"""Seconds without a character that end a paste."""
 
 
 def read_code(argument: str | None, file: str | None) -> str:
@@ -61,13 +64,44 @@ def _ask() -> str:
             "no code was given", hint="Give it as an argument, with --file, or on standard input (-)."
         )
     text: str = click.prompt("Invite code (fed1:…)", err=True, prompt_suffix=" ")
-    return text
+    return text + _rest_of_paste() if sys.stdin.isatty() else text
+
+
+def _rest_of_paste() -> str:
+    """Further lines of a code that was pasted in pieces: left alone, they would go to the shell."""
+    from enigma_fed.cli import output
+
+    rest = drain(sys.stdin.fileno())
+    if rest and not rest.endswith("\n"):
+        output.talk("")  # ends the line in which the terminal shows it
+    return rest
+
+
+def drain(terminal: int) -> str:
+    """What waits at the terminal until it is quiet, a line without its end too; no more than a code has."""
+    import select
+    import termios
+
+    before = termios.tcgetattr(terminal)
+    by_character = [*before[:3], before[3] & ~termios.ICANON, *before[4:]]
+    parts: list[bytes] = []
+    termios.tcsetattr(terminal, termios.TCSANOW, by_character)
+    try:
+        while sum(map(len, parts)) <= _READ and select.select([terminal], [], [], _QUIET)[0]:
+            part = os.read(terminal, _READ)
+            if not part:
+                break
+            parts.append(part)
+    finally:
+        termios.tcsetattr(terminal, termios.TCSANOW, before)
+    return b"".join(parts).decode("ascii", errors="replace")
 
 
 def _bounded(text: str) -> str:
+    """The code without the white space that mail and chat put into it."""
     if len(text) > _READ:
         raise InviteTooLarge(f"it has more than {_READ} characters")
-    return text.strip()
+    return "".join(text.split())
 
 
 def preview(code: str) -> InvitePreview:

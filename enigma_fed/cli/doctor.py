@@ -12,18 +12,24 @@ from enigma_fed.cli.groups import Command
 def doctor() -> int:
     """Check this node and say how to repair what is wrong; nothing is changed.
 
-    The exit code is 1 when something is broken; warnings leave it at 0.
+    The exit code is 7 when a store is damaged, 1 when something else is broken; warnings leave it at 0.
     """
+    from msgspec.structs import replace
+
     from enigma_fed.cli import output, wiring
-    from enigma_fed.daemon.doctor import examine
+    from enigma_fed.cli.tables import Shape
+    from enigma_fed.daemon.doctor import examine, exit_code
 
     here = current()
     paths = wiring.node_paths(here.flags)
     with output.progress("looking at the node"):
         findings = examine(paths, wiring.node_config(paths).settings)
+    findings = [replace(entry, fix=output.hint(entry.fix)) for entry in findings]
     if here.json:
         output.data_json(findings)
     else:
         rows = [(entry.result, entry.check, entry.detail, entry.fix) for entry in findings]
-        output.table(("RESULT", "CHECK", "FOUND", "WHAT TO DO"), rows, empty="There was nothing to check.")
-    return 1 if any(entry.result == "failure" for entry in findings) else 0
+        shape = Shape(flow="FOUND", note="WHAT TO DO")
+        columns = ("RESULT", "CHECK", "FOUND", "WHAT TO DO")
+        output.table(columns, rows, empty="There was nothing to check.", shape=shape)
+    return exit_code(findings)

@@ -6,17 +6,21 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import click
 import msgspec
 from click.exceptions import NoArgsIsHelpError
 
-from enigma_fed.base.errors import EnigmaError
+from enigma_fed.base.errors import EnigmaError, OperationFailed
 
 INTERRUPTED: Final = 130
 _DEBUG_VARIABLE: Final = "ENIGMA_FED_DEBUG"
+
+
+class Declined(OperationFailed):
+    """Nothing was changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +42,8 @@ class Failure:
     def sentence(self) -> str:
         """The line on standard error."""
         hint = f" {self.hint.rstrip('.')}." if self.hint else ""
-        return f"enigma-fed: {self.message}.{hint}"
+        stop = "" if self.message.endswith("?") else "."
+        return f"enigma-fed: {self.message}{stop}{hint}"
 
 
 class _ErrorBody(msgspec.Struct, frozen=True):
@@ -59,7 +64,7 @@ def report(error: BaseException, words: Sequence[str]) -> int:
     if isinstance(error, BrokenPipeError):
         _forget_output()
         return 1
-    failure = explain(error)
+    failure = _here(explain(error), words)
     if failure.exit_code == INTERRUPTED and sys.stderr.isatty():
         click.echo(err=True)  # ends the line in which the terminal shows ^C
     if wants_json(words):
@@ -70,6 +75,14 @@ def report(error: BaseException, words: Sequence[str]) -> int:
     if failure.code == "internal" and os.environ.get(_DEBUG_VARIABLE) == "1":
         click.echo("".join(traceback.format_exception(error)), err=True, nl=False)
     return failure.exit_code
+
+
+def _here(failure: Failure, words: Sequence[str]) -> Failure:
+    """The failure with a hint that speaks to the node that the line named."""
+    from enigma_fed.cli.hints import given, with_flags
+
+    flags = {"config": given(words, "--config"), "data_dir": given(words, "--data-dir")}
+    return replace(failure, hint=with_flags(failure.hint, **flags))
 
 
 def wants_json(words: Sequence[str]) -> bool:
@@ -96,7 +109,7 @@ def explain(error: BaseException) -> Failure:
 
 
 def _usage(error: click.UsageError) -> Failure:
-    why = error.format_message().rstrip(".")
+    why = " ".join(error.format_message().split()).rstrip(".")
     path = error.ctx.command_path if error.ctx is not None else "enigma-fed"
     return Failure("usage", "The command was not understood", why, f"See `{path} --help`", 2)
 

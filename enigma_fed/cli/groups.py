@@ -99,6 +99,22 @@ class Group(click.Group):
         """Write the examples."""
         _write_examples(self.examples, formatter)
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command of a line; an unknown name gets a suggestion."""
+        known = self.list_commands(ctx)
+        if args[0] not in known and not args[0].startswith("-"):
+            raise click.UsageError(f"there is no command {args[0]!r}{_suggestion(args[0], known)}", ctx)
+        return super().resolve_command(ctx, args)
+
+
+def _suggestion(name: str, known: list[str]) -> str:
+    from difflib import get_close_matches
+
+    close = get_close_matches(name, known)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
 
 class LazyGroup(Group):
     """A group whose commands are imported when they are used.
@@ -122,20 +138,6 @@ class LazyGroup(Group):
         command = getattr(import_module(module), attribute)
         assert isinstance(command, click.Command)
         return command
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the command of a line; an unknown name gets a suggestion."""
-        if args[0] not in self.table and not args[0].startswith("-"):
-            raise click.UsageError(f"there is no command {args[0]!r}{self._suggestion(args[0])}", ctx)
-        return super().resolve_command(ctx, args)
-
-    def _suggestion(self, name: str) -> str:
-        from difflib import get_close_matches
-
-        close = get_close_matches(name, self.table)
-        return f"; did you mean {close[0]!r}?" if close else ""
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the table, without importing a command."""

@@ -1,7 +1,8 @@
-"""Values in words for people: durations, sizes, and text that cannot touch the terminal. Pure."""
+"""Values in words for people: durations, times, sizes, and text that cannot touch the terminal."""
 
 from __future__ import annotations
 
+import time
 import unicodedata
 from typing import Final
 
@@ -23,14 +24,22 @@ def duration(seconds: float, units: int = 2) -> str:
     return " ".join(part for part in parts[:units] if not part.startswith("0 ")) or "0 s"
 
 
-def ago(when: str | None, now: float) -> str:
-    """RFC 3339 text against Unix seconds, in one unit: "3 min ago", "in 2 h"; "never" for None."""
+def ago(when: str | None, now: float, units: int = 2) -> str:
+    """RFC 3339 text against Unix seconds: "3 min ago", "in 1 h 59 min"; "never" for None."""
     if when is None:
         return "never"
     seconds = now - timestamps.from_text(when)
     if abs(seconds) < 1:
         return "just now"
-    return f"{duration(seconds, 1)} ago" if seconds > 0 else f"in {duration(-seconds, 1)}"
+    return f"{duration(seconds, units)} ago" if seconds > 0 else f"in {duration(-seconds, units)}"
+
+
+def at(when: str | None, now: float) -> str:
+    """RFC 3339 text in the time zone of this machine, with its age: "2026-11-20 10:15 (12 min ago)"."""
+    if when is None:
+        return "never"
+    local = time.localtime(timestamps.from_text(when))
+    return f"{time.strftime('%Y-%m-%d %H:%M', local)} ({ago(when, now)})"
 
 
 def size(count: int | None) -> str:
@@ -48,6 +57,22 @@ def size(count: int | None) -> str:
 def milliseconds(value: float | None) -> str:
     """A round trip as "340 ms"; "-" for None."""
     return "-" if value is None else f"{value:.0f} ms"
+
+
+def short_did(did: str) -> str:
+    """As much of a DID as tells peers apart: "z6MkhaXgBZDv…"; that much names a peer in a command."""
+    return f"{did.removeprefix('did:key:')[:12]}…"
+
+
+def role(level: str) -> str:
+    """A trust level as what somebody is: "an observer", "trusted"."""
+    return f"an {level}" if level == "observer" else level
+
+
+def brief(text: str) -> str:
+    """The first sentence."""
+    first, stop, _ = text.partition(". ")
+    return f"{first}." if stop else text
 
 
 def printable(text: str) -> str:

@@ -36,8 +36,12 @@ def init(name: str | None) -> None:
         output.data_json(made)
         return
     output.data(made.did)
-    output.talk(
-        f"This is {made.name}, a new node, in {made.data_dir}. Start it: enigma-fed run\n"
+    output.advise(
+        f"This is {made.name}, a new node, in {made.data_dir}.\n"
+        "Next: keep a copy of identity/node.key and tor/onion.key of that folder in a safe place; "
+        "they are the node\n"
+        "Next: look whether it can run: enigma-fed doctor\n"
+        "Next: start it: enigma-fed run\n"
         "Then invite another home: enigma-fed invite create"
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -14,7 +14,9 @@ from enigma_fed.cli.groups import Group
 from enigma_fed.cli.types import SCOPE, TRUST, ttl_option
 
 if TYPE_CHECKING:
-    from enigma_fed.wire.views import InvitePreview, InviteView, NodeView
+    from enigma_fed.wire.views import InvitePreview, InviteView, NodeView, PeerView
+
+_WAITING: Final = "awaiting-approval"
 
 
 @click.group("invite", cls=Group, examples=("enigma-fed invite create", "enigma-fed invite accept"))
@@ -40,7 +42,7 @@ def invite() -> None:
 def create(scope: str, ttl: int, qr: bool, qr_file: str | None) -> None:
     """Make an invite code for one other home, and print it.
 
-    An observer sees this node's state; a trusted home may also install apps, where your policy allows it.
+    An observer sees this node's state; a trusted home may also ask for installs (nothing installs yet).
     """
     from enigma_fed.cli import output
 
@@ -107,15 +109,16 @@ def _draw(code: str, qr: bool, qr_file: str | None) -> None:
 
 def _tell_created(made: InviteView) -> None:
     from enigma_fed.cli import output
-    from enigma_fed.cli.humane import duration
+    from enigma_fed.cli.humane import duration, role
     from enigma_fed.wire import timestamps
 
     lifetime = timestamps.from_text(made.expires_at) - timestamps.from_text(made.created_at)
     output.talk(
-        f"Give this code to one home, over a channel that you trust. It works once, for "
-        f"{duration(lifetime)}, and makes them {made.scope} here. They type: enigma-fed invite accept\n"
-        f"To take it back: enigma-fed invite revoke {made.id}"
+        "Give this code to one home, over a channel that you trust. It works once, for "
+        f"{duration(lifetime)}, and makes them {role(made.scope or '')} here. "
+        "They type: enigma-fed invite accept"
     )
+    output.advise(f"To take it back: enigma-fed invite revoke {made.id}")
 
 
 @invite.command(
@@ -138,48 +141,70 @@ def accept(code: str | None, file: str | None, trust: str, allow_unsigned: bool,
     tries again for as long as the code is valid and a day more.
     """
     from enigma_fed.cli import codes, output
+    from enigma_fed.cli.failures import Declined
+    from enigma_fed.daemon.operations import RemoteOperations
 
     here = current()
     text = codes.read_code(code, file)
-    if output.interactive() and not yes:
-        _ask(codes.preview(text), trust)
+    shown = codes.preview(text)
+    output.advise(_introduction(shown, trust, _member(here, shown.did)))
+    if output.interactive() and not yes and not output.confirm("Join them?"):
+        raise Declined("you said no")
     with here.operations(mutating=True) as node:
         accepted = node.invite_accept(text, trust, allow_unsigned)
+        running = isinstance(node, RemoteOperations)
     if here.json:
         output.data_json(accepted)
     else:
-        _tell_accepted(accepted)
+        _tell_accepted(accepted, trust, running)
 
 
-def _ask(shown: InvitePreview, trust: str) -> None:
-    from enigma_fed.base.errors import OperationFailed
-    from enigma_fed.cli import output
-    from enigma_fed.cli.humane import ago, printable
+def _member(here: CliContext, did: str) -> PeerView | None:
+    """The home, when it is a member here already: then it keeps its trust."""
+    with here.operations(mutating=False) as node:
+        known = [peer for peer in node.peer_list() if peer.did == did]
+    return next((peer for peer in known if peer.joined_as != "inviter" or peer.stage != _WAITING), None)
+
+
+def _introduction(shown: InvitePreview, trust: str, member: PeerView | None) -> str:
+    from enigma_fed.cli.humane import at, printable, role
 
     signed = "" if shown.signed else "\n  Not signed: anybody may have made or changed this code."
-    ends = ago(shown.expires_at, time.time()) if shown.expires_at else "it does not say"
-    output.talk(
+    ends = at(shown.expires_at, time.time()) if shown.expires_at else "it does not say"
+    gets = f"  They get:    to be {role(trust)} here"
+    if member is not None:
+        gets = f"  They keep:   {member.trust_level} here (change it: {_trust_command(member.did)})"
+    return (
         f"This invite is from\n  Name:        {printable(shown.name or '(none)')}\n"
         f"  Fingerprint: {shown.fingerprint}\n  Onion:       {shown.onion}\n"
-        f"  They get:    {trust} here\n  You get:     {shown.scope} there\n  It ends:     {ends}{signed}"
+        f"{gets}\n  You get:     to be {role(shown.scope)} there\n  It ends:     {ends}{signed}"
     )
-    if not output.confirm("Join them?"):
-        raise OperationFailed("you said no", hint="Nothing was changed.")
 
 
-def _tell_accepted(accepted: InviteView) -> None:
+def _trust_command(did: str) -> str:
+    from enigma_fed.cli.humane import short_did
+
+    return f"enigma-fed peer trust {short_did(did).rstrip('…')} LEVEL"
+
+
+def _tell_accepted(accepted: InviteView, trust: str, running: bool) -> None:
     from enigma_fed.cli import output
-    from enigma_fed.cli.humane import printable
+    from enigma_fed.cli.humane import printable, role, short_did
 
-    who = printable(accepted.name or accepted.did)
+    who = printable(accepted.name or short_did(accepted.did))
     output.data(f"{accepted.id}  {accepted.stage}")
+    kept = accepted.trust_level or trust
+    if kept != trust:
+        change = _trust_command(accepted.did)
+        output.advise(f"{who} was known here and stays {role(kept)}, not {role(trust)}. Change it: {change}")
     if accepted.stage == "confirmed-both":
         output.talk(f"This node and {who} are federated.")
         return
-    output.talk(
+    start = "" if running else "\nStart the agent: enigma-fed run"
+    output.advise(
         f"The invite of {who} is recorded here; {who} has not answered yet. The agent tells them as soon as "
         f"it runs and they can be reached, and goes on trying.\n"
-        f"See how far it is: enigma-fed invite list (start the agent, if it does not run: enigma-fed run)"
+        f"See how far it is: enigma-fed invite list{start}"
     )
 
 
@@ -203,9 +228,9 @@ def inspect(code: str | None, file: str | None) -> None:
 
 def _show_preview(shown: InvitePreview) -> None:
     from enigma_fed.cli import output
-    from enigma_fed.cli.humane import ago
+    from enigma_fed.cli.humane import at
 
-    ends = f"{shown.expires_at} ({ago(shown.expires_at, time.time())})" if shown.expires_at else ""
+    now = time.time()
     output.details(
         [
             ("Name", shown.name or ""),
@@ -214,45 +239,52 @@ def _show_preview(shown: InvitePreview) -> None:
             ("Onion address", shown.onion),
             ("Invite id", shown.id),
             ("You get there", shown.scope),
-            ("Made", shown.issued_at or ""),
-            ("Expired" if shown.expired else "Ends", ends),
+            ("Made", at(shown.issued_at, now) if shown.issued_at else ""),
+            ("Expired" if shown.expired else "Ends", at(shown.expires_at, now) if shown.expires_at else ""),
             ("LAN addresses", ", ".join(shown.lan)),
             ("Signature", "holds" if shown.signed else "none: anybody may have made or changed this code"),
         ]
     )
 
 
-@invite.command("list", examples=("enigma-fed invite list", "enigma-fed invite list --json"))
+@invite.command("list", examples=("enigma-fed invite list", "enigma-fed --json invite list"))
 def list_invites() -> None:
-    """List the invites made here, accepted here, and waiting for your word."""
+    """List the invites made here, accepted here, and waiting for your word.
+
+    The codes of the open invites are shown with --json alone.
+    """
     from enigma_fed.cli import output
+    from enigma_fed.cli.tables import Shape
 
     here = current()
     with here.operations(mutating=False) as node:
         found = node.invite_list()
+        peers = [] if here.json else node.peer_list()
     if here.json:
         output.data_json(found)
         return
+    names = {peer.did: name for peer in peers if (name := peer.alias or peer.name)}
     columns = ("ID", "DIRECTION", "HOME", "STAGE", "SINCE", "ENDS", "GIVES HERE", "PROBLEM")
-    output.table(columns, [_row(entry, time.time()) for entry in found], empty="There are no invites yet.")
-    if any(entry.code is not None and entry.direction == "outgoing" for entry in found):
-        output.talk("The codes of the open invites: enigma-fed invite list --json")
+    shape = Shape(flow="HOME", note="PROBLEM", spare=("SINCE", "GIVES HERE", "DIRECTION", "ENDS"))
+    rows = [_row(entry, names, time.time()) for entry in found]
+    output.table(columns, rows, empty="There are no invites yet.", shape=shape)
 
 
-def _row(entry: InviteView, now: float) -> tuple[str, ...]:
-    from enigma_fed.cli.humane import ago
+def _row(entry: InviteView, names: dict[str, str], now: float) -> tuple[str, ...]:
+    from enigma_fed.cli.humane import ago, brief, short_did
 
-    home = entry.name or (entry.used_by if entry.direction == "outgoing" else entry.did) or "-"
+    did = entry.used_by if entry.direction == "outgoing" else entry.did
     gives = (entry.scope if entry.direction == "outgoing" else entry.trust_level) or "-"
+    ended = entry.direction == "incoming" and entry.stage == "refused"
     return (
         entry.id,
         entry.direction,
-        home,
-        entry.stage,
-        ago(entry.stage_at, now),
+        names.get(did) or entry.name or short_did(did) if did else "-",
+        "ended" if ended else entry.stage,  # by the other home or by this one: the problem says which
+        ago(entry.stage_at, now, 1),
         ago(entry.expires_at, now),
         gives,
-        entry.last_error or "",
+        brief(entry.last_error or ""),
     )
 
 

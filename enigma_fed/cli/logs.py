@@ -41,7 +41,7 @@ def logs(follow: bool, lines: int) -> None:
     here = current()
     path = wiring.node_paths(here.flags).log_file
     if not path.exists():
-        output.talk(f"There is no log yet: {path} is written by the agent (enigma-fed run).")
+        output.advise(f"There is no log yet: {path} is written by the agent (enigma-fed run).")
     if here.json and not follow:
         output.data_json(tail(path, lines))
         return

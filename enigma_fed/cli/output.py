@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import threading
 import time
@@ -12,14 +13,16 @@ from typing import Final
 import click
 import msgspec
 
+from enigma_fed.cli import tables
+from enigma_fed.cli.groups import global_value
 from enigma_fed.cli.humane import duration, printable
+from enigma_fed.cli.tables import Shape
 
 PATIENCE: Final = 1.5
 """Seconds without a word before progress is shown."""
 _REMIND: Final = 10.0
 """Seconds between two lines of progress."""
-_WIDE: Final = frozenset({"NAME", "HOME", "PROBLEM", "CHECK", "FOUND", "WHAT TO DO"})
-"""Columns that take a second line on a narrow terminal."""
+_ANY_SHAPE: Final = Shape()
 
 
 def data(text: str) -> None:
@@ -37,9 +40,34 @@ def talk(text: str) -> None:
     click.echo(text, err=True)
 
 
+def advise(text: str) -> None:
+    """A sentence with commands to type next: `talk` of `hint`."""
+    talk(hint(text))
+
+
+def hint(text: str) -> str:
+    """The text with the `--config` and `--data-dir` of the running command in the commands it names."""
+    from enigma_fed.cli.hints import with_flags
+
+    ctx = click.get_current_context(silent=True)
+    if ctx is None:
+        return text
+    config, data_dir = global_value(ctx, "config"), global_value(ctx, "data_dir")
+    return with_flags(
+        text,
+        config=None if config is None else str(config),
+        data_dir=None if data_dir is None else str(data_dir),
+    )
+
+
 def interactive() -> bool:
     """Whether somebody can answer a question: standard input is a terminal."""
     return sys.stdin is not None and sys.stdin.isatty()
+
+
+def at_a_terminal() -> bool:
+    """Whether somebody reads along: standard output is a terminal."""
+    return sys.stdout.isatty()
 
 
 def confirm(question: str) -> bool:
@@ -76,33 +104,27 @@ def details(pairs: Sequence[tuple[str, str]]) -> None:
             data(f"{label + ':':<{width}}{printable(value)}")
 
 
-def table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, empty: str) -> None:
-    """A table on standard output; `empty` is said on standard error when there are no rows."""
+def table(
+    columns: Sequence[str], rows: Sequence[Sequence[str]], *, empty: str, shape: Shape = _ANY_SHAPE
+) -> None:
+    """A table on standard output, `shape` for a terminal; `empty` is advised when there are no rows."""
     if not rows:
-        talk(empty)
+        advise(empty)
         return
     clean = [[printable(cell) for cell in row] for row in rows]
-    if sys.stdout.isatty():
-        _rich_table(columns, clean)
+    if at_a_terminal():
+        _print_fitted(columns, clean, shape)
     else:
-        _plain_table(columns, clean)
+        data("\n".join(tables.plain(columns, clean)))
 
 
-def _plain_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    lines = [list(columns), *map(list, rows)]
-    widths = [max(len(line[i]) for line in lines) for i in range(len(columns))]
-    for line in lines:
-        data("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
-
-
-def _rich_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+def _print_fitted(columns: Sequence[str], rows: Sequence[Sequence[str]], shape: Shape) -> None:
+    from rich.cells import cell_len
     from rich.console import Console
-    from rich.table import Table
     from rich.text import Text
 
-    drawn = Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        drawn.add_column(column, overflow="fold", no_wrap=column not in _WIDE)
-    for row in rows:
-        drawn.add_row(*(Text(cell) for cell in row))
-    Console(file=sys.stdout, highlight=False, markup=False, emoji=False).print(drawn)
+    head, *lines = tables.fitted(columns, rows, shape, shutil.get_terminal_size().columns, cell_len)
+    console = Console(file=sys.stdout, highlight=False, markup=False, emoji=False)
+    console.print(Text(head, style="bold"), soft_wrap=True)
+    for line in lines:
+        console.print(Text(line), soft_wrap=True)

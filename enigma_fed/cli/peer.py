@@ -3,16 +3,34 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import click
 
+from enigma_fed.base.errors import Conflict, PeerNotFound
 from enigma_fed.cli.context import CliContext, current
 from enigma_fed.cli.groups import Group
 from enigma_fed.cli.types import TRUST
 
 if TYPE_CHECKING:
+    from enigma_fed.daemon.operations import Operations
     from enigma_fed.wire.views import PeerView
+
+_DID_START: Final = "z6Mk"
+_PIECE: Final = 6
+"""Characters of a DID that name a peer, at least."""
+_UNDER_WAY: Final = {
+    "accepted-here": "the join is recorded here and has not reached it yet; the agent goes on trying",
+    "announced": "it took the join; its first signed answer is still to come",
+    "used": "it joined with your invite; its first request is still to come",
+    "awaiting-approval": "its owner has to let this node in, because the code had expired",
+    "refused": "it refused this node",
+}
+"""What is pending with a peer at a stage."""
+
+T = TypeVar("T")
 
 
 @click.group("peer", cls=Group, examples=("enigma-fed peer list", "enigma-fed peer show attic"))
@@ -35,16 +53,20 @@ def list_peers() -> None:
 def _show_list(here: CliContext, found: list[PeerView]) -> None:
     from enigma_fed.cli import output
 
+    ordered = sorted(found, key=lambda entry: (_name(entry).casefold(), entry.did))
     if here.json:
-        output.data_json(found)
+        output.data_json(ordered)
         return
+    from enigma_fed.cli.tables import Shape
+
     columns = ("NAME", "DID", "TRUST", "STAGE", "LIVENESS", "LAST SEEN", "LATENCY", "PROBLEM")
+    shape = Shape(flow="NAME", note="PROBLEM", spare=("LATENCY", "DID", "LAST SEEN", "STAGE", "TRUST"))
     empty = "There are no peers yet. Make an invite: enigma-fed invite create"
-    output.table(columns, [_row(entry, time.time()) for entry in found], empty=empty)
+    output.table(columns, [_row(entry, time.time()) for entry in ordered], empty=empty, shape=shape)
 
 
 def _row(entry: PeerView, now: float) -> tuple[str, ...]:
-    from enigma_fed.cli.humane import ago, milliseconds
+    from enigma_fed.cli.humane import ago, brief, milliseconds, short_did
 
     if entry.invalid is not None:
         return (
@@ -59,18 +81,45 @@ def _row(entry: PeerView, now: float) -> tuple[str, ...]:
         )
     return (
         _name(entry),
-        entry.did.removeprefix("did:key:")[:12] + "…",
+        short_did(entry.did),
         entry.trust_level,
         entry.stage,
-        "paused" if entry.paused else entry.liveness,
-        ago(entry.last_seen, now),
+        _liveness(entry),
+        ago(entry.last_seen, now, 1),
         milliseconds(entry.latency_ms),
-        "they forgot this node" if entry.they_forgot_us else entry.last_error or "",
+        "they forgot this node" if entry.they_forgot_us else brief(entry.last_error or ""),
     )
 
 
+def _liveness(entry: PeerView) -> str:
+    if entry.stage == "refused":
+        return "-"  # it may answer, but not as a peer
+    return "paused" if entry.paused else entry.liveness
+
+
 def _name(entry: PeerView) -> str:
-    return entry.alias or entry.name or entry.did
+    from enigma_fed.cli.humane import short_did
+
+    return entry.alias or entry.name or short_did(entry.did)
+
+
+def _waits(entry: PeerView) -> bool:
+    """Whether it is no member, but a joiner that waits for the owner's word."""
+    return entry.stage == "awaiting-approval" and entry.joined_as == "inviter"
+
+
+@contextmanager
+def _opened(here: CliContext, ref: str, *, mutating: bool) -> Iterator[Operations]:
+    """The node's operations on PEER; a piece of a DID that is too short is told so."""
+    try:
+        with here.operations(mutating=mutating) as node:
+            yield node
+    except PeerNotFound as error:
+        piece = ref.removeprefix("did:key:")
+        if not (2 <= len(piece) < _PIECE and piece.startswith(_DID_START[: len(piece)])):
+            raise
+        why = f"a DID needs at least {_PIECE} characters after did:key:"
+        raise PeerNotFound(f"{ref}; {why}", hint=error.hint) from None
 
 
 @peer.command("show", examples=("enigma-fed peer show attic",))
@@ -78,7 +127,7 @@ def _name(entry: PeerView) -> str:
 def show(ref: str) -> None:
     """Show all that is known about PEER."""
     here = current()
-    with here.operations(mutating=False) as node:
+    with _opened(here, ref, mutating=False) as node:
         entry = node.peer_show(ref)
     _show_one(here, entry)
 
@@ -89,13 +138,13 @@ def _show_one(here: CliContext, entry: PeerView) -> None:
     if here.json:
         output.data_json(entry)
     else:
-        output.details([*_membership(entry, time.time()), *_state(entry)])
+        output.details([*_membership(entry, time.time()), *_state(entry, time.time())])
 
 
 def _membership(entry: PeerView, now: float) -> list[tuple[str, str]]:
-    from enigma_fed.cli.humane import ago, milliseconds
+    from enigma_fed.cli.humane import at, milliseconds
 
-    problem = f"{entry.last_error} ({ago(entry.last_error_at, now)})" if entry.last_error else ""
+    problem = f"{entry.last_error} ({at(entry.last_error_at, now)})" if entry.last_error else ""
     return [
         ("Name", _name(entry)),
         ("Its own name", (entry.name or "") if entry.alias else ""),
@@ -103,9 +152,9 @@ def _membership(entry: PeerView, now: float) -> list[tuple[str, str]]:
         ("Onion address", entry.onion),
         ("Trust here", entry.trust_level),
         ("Our trust there", entry.granted_trust or ""),
-        ("Stage", f"{entry.stage} ({ago(entry.stage_at, now)})" if entry.stage else ""),
+        ("Stage", f"{entry.stage}, since {at(entry.stage_at, now)}" if entry.stage else ""),
         ("Liveness", f"{entry.liveness}, paused" if entry.paused else entry.liveness),
-        ("Last seen", ago(entry.last_seen, now)),
+        ("Last seen", at(entry.last_seen, now)),
         ("Latency", milliseconds(entry.latency_ms) if entry.latency_ms is not None else ""),
         ("Forgot this node", "yes: ask for a new invite" if entry.they_forgot_us else ""),
         ("Last problem", problem),
@@ -113,18 +162,15 @@ def _membership(entry: PeerView, now: float) -> list[tuple[str, str]]:
     ]
 
 
-def _state(entry: PeerView) -> list[tuple[str, str]]:
-    from enigma_fed.cli.humane import duration, size
+def _state(entry: PeerView, now: float) -> list[tuple[str, str]]:
+    from enigma_fed.cli.humane import at, duration, size
 
     state = entry.last_state
     if state is None:
         return [("State", "none yet")]
     cpu = f"{state.cpu_usage_percent:.1f} %" if state.cpu_usage_percent is not None else ""
     return [
-        (
-            "State of",
-            f"{state.timestamp}" + (f" ({duration(entry.age_s)} old)" if entry.age_s is not None else ""),
-        ),
+        ("State of", at(state.timestamp, now)),
         ("CPU", cpu),
         ("Memory", f"{size(state.mem_used_bytes)} of {size(state.mem_total_bytes)}"),
         ("Disk", f"{size(state.disk_used_bytes)} of {size(state.disk_total_bytes)}"),
@@ -137,10 +183,26 @@ def _state(entry: PeerView) -> list[tuple[str, str]]:
 @click.argument("ref", metavar="PEER")
 def approve(ref: str) -> None:
     """Let PEER in, whose join came too late and waits for your word."""
+    from enigma_fed.cli.humane import role
+
     here = current()
-    with here.operations(mutating=True) as node:
-        entry = node.peer_approve(ref)
-    _done(here, entry, f"{_name(entry)} may join; it becomes {entry.trust_level} here.")
+    with _opened(here, ref, mutating=True) as node:
+        entry = _or_explain(node, ref, node.peer_approve)
+    _done(here, entry, f"{_name(entry)} may join; it becomes {role(entry.trust_level)} here.")
+
+
+def _or_explain(node: Operations, ref: str, operation: Callable[[str], T]) -> T:
+    """Do it; a peer that is known, but not among those that this can be done with, is a Conflict."""
+    try:
+        return operation(ref)
+    except PeerNotFound:
+        known = node.peer_show(ref)
+        if not _waits(known):
+            raise Conflict(
+                f"{_name(known)} does not wait for approval", hint="See: enigma-fed peer list"
+            ) from None
+        hint = f"Let it in: enigma-fed peer approve {known.did}"
+        raise Conflict(f"{_name(known)} waits for your approval", hint=hint) from None
 
 
 @peer.command(
@@ -151,12 +213,15 @@ def approve(ref: str) -> None:
 def trust(ref: str, level: str) -> None:
     """Set what PEER may do here.
 
-    An untrusted peer may do nothing, an observer sees this node's state, a trusted one may also install apps.
+    An untrusted peer may do nothing, an observer sees this node's state, a trusted one may also ask for
+    installs (nothing installs yet).
     """
+    from enigma_fed.cli.humane import role
+
     here = current()
-    with here.operations(mutating=True) as node:
+    with _opened(here, ref, mutating=True) as node:
         entry = node.peer_trust(ref, level)
-    _done(here, entry, f"{_name(entry)} is {entry.trust_level} here now.")
+    _done(here, entry, f"{_name(entry)} is {role(entry.trust_level)} here now.")
 
 
 @peer.command(
@@ -168,7 +233,7 @@ def trust(ref: str, level: str) -> None:
 def rename(ref: str, name: str) -> None:
     """Call PEER by NAME here; an empty NAME brings its own name back."""
     here = current()
-    with here.operations(mutating=True) as node:
+    with _opened(here, ref, mutating=True) as node:
         entry = node.peer_rename(ref, name or None)
     _done(here, entry, f"It is called {_name(entry)} here now.")
 
@@ -178,23 +243,24 @@ def rename(ref: str, name: str) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def remove(ref: str, yes: bool) -> None:
     """Remove PEER at once; it comes back only by a new invite."""
-    from enigma_fed.base.errors import OperationFailed
     from enigma_fed.cli import output
+    from enigma_fed.cli.failures import Declined
     from enigma_fed.cli.humane import printable
 
     here = current()
     if output.interactive() and not yes:
-        with here.operations(mutating=False) as node:
+        with _opened(here, ref, mutating=False) as node:
             entry = node.peer_show(ref)
         ref = entry.did or ref
         if not output.confirm(f"Remove {printable(_name(entry))} ({entry.did})?"):
-            raise OperationFailed("you said no", hint="Nothing was changed.")
-    with here.operations(mutating=True) as node:
-        node.peer_remove(ref)
+            raise Declined("you said no")
+    with _opened(here, ref, mutating=True) as node:
+        removed = node.peer_remove(ref)
     if here.json:
         output.data_json({"removed": ref})
     else:
-        output.talk("Removed. It can no longer read anything here; a new invite lets it back in.")
+        name = printable(_name(removed))
+        output.talk(f"Removed {name}. It can no longer read anything here; a new invite lets it back in.")
 
 
 @peer.command("sync", examples=("enigma-fed peer sync", "enigma-fed peer sync attic"))
@@ -204,9 +270,26 @@ def sync(ref: str | None) -> None:
     from enigma_fed.cli import output
 
     here = current()
-    with here.operations(mutating=True) as node, output.progress("asking over Tor, this can take a minute"):
-        found = node.peer_sync(ref)
-    _show_list(here, found)
+    with _opened(here, ref or "", mutating=True) as node:
+        with output.progress("asking over Tor, this can take a minute"):
+            found = node.peer_sync(None) if ref is None else _or_explain(node, ref, node.peer_sync)
+        everybody = node.peer_list() if ref is None and not here.json else []
+    waiting = [entry for entry in everybody if _waits(entry)]
+    _show_list(here, [*found, *waiting])
+    if not here.json:
+        _tell_pending(found, waiting)
+
+
+def _tell_pending(members: list[PeerView], waiting: list[PeerView]) -> None:
+    from enigma_fed.cli import output
+    from enigma_fed.cli.humane import printable
+
+    for entry in members:
+        if entry.stage in _UNDER_WAY:
+            output.talk(f"{printable(_name(entry))}: {_UNDER_WAY[entry.stage]}.")
+    for entry in waiting:
+        name = printable(_name(entry))
+        output.advise(f"{name} waits for your approval: enigma-fed peer approve {entry.did}")
 
 
 @peer.command("ping", examples=("enigma-fed peer ping attic",))
@@ -217,8 +300,11 @@ def ping(ref: str) -> None:
     from enigma_fed.cli.humane import milliseconds, printable
 
     here = current()
-    with here.operations(mutating=True) as node, output.progress("asking over Tor, this can take a minute"):
-        answer = node.peer_ping(ref)
+    with (
+        _opened(here, ref, mutating=True) as node,
+        output.progress("asking over Tor, this can take a minute"),
+    ):
+        answer = _or_explain(node, ref, node.peer_ping)
     if here.json:
         output.data_json(answer)
         return
@@ -232,7 +318,7 @@ def ping(ref: str) -> None:
 def pause(ref: str, resume: bool) -> None:
     """Stop asking PEER for its state; it may still ask this node."""
     here = current()
-    with here.operations(mutating=True) as node:
+    with _opened(here, ref, mutating=True) as node:
         entry = node.peer_pause(ref, not resume)
     _done(here, entry, f"{_name(entry)} is {'asked again' if resume else 'no longer asked'}.")
 

@@ -14,10 +14,12 @@ def run() -> None:
 
     On an empty data folder it makes a new node first, and says so.
     """
-    from enigma_fed.cli import wiring
+    from enigma_fed.cli import output, wiring
     from enigma_fed.daemon.app import run_agent
 
     here = current()
     paths = wiring.node_paths(here.flags)
     settings = wiring.node_config(paths).settings
+    if settings.tor.mode == "off":
+        output.talk("Tor is switched off (tor.mode = off): peers cannot be reached.")
     run_agent(settings, paths)

@@ -16,11 +16,14 @@ if TYPE_CHECKING:
 @click.command("status", cls=Command, examples=("enigma-fed status", "enigma-fed status --json"))
 def status() -> None:
     """Say how this node is: the agent, Tor, the peers, and what to do next."""
+    from msgspec.structs import replace
+
     from enigma_fed.cli import output
 
     here = current()
     with here.operations(mutating=False) as node:
         view = node.status()
+    view = replace(view, next_steps=[output.hint(step) for step in view.next_steps])
     if here.json:
         output.data_json(view)
         return

@@ -41,5 +41,5 @@ ttl_option: Final = click.option(
     default="24h",
     show_default=True,
     callback=_read_ttl,
-    help="How long the code is valid: 30m, 24h, 7d, or seconds.",
+    help="How long the code is valid, from 1m to 30d: 30m, 24h, 7d, or seconds.",
 )

@@ -9,16 +9,16 @@ import os
 import socket
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from enigma_fed.base import limits
 from enigma_fed.base.errors import EnigmaError, OperationFailed, TryLater
 from enigma_fed.daemon.calls import Call, Params
 from enigma_fed.daemon.controlwire import Request, decode_request, encode_error, encode_result
 from enigma_fed.daemon.credentials import peer_uid
+from enigma_fed.transports.unixsocket import bind_private
 
 Serve = Callable[[Call[Any], Params], Awaitable[object]]
-_SOCKET_MODE: Final = 0o600
 _log = logging.getLogger(__name__)
 
 
@@ -89,25 +89,6 @@ class ControlServer:
             _log.exception("%s failed", name)
             fault = OperationFailed("a fault inside the agent", hint="See: enigma-fed logs")
             return encode_error(request.id if request else None, fault)
-
-
-def bind_private(path: Path) -> socket.socket:
-    """A listening-ready Unix socket, 0600 from the start; replaces a dead one. Raises OperationFailed."""
-    if len(os.fsencode(path)) > limits.UNIX_PATH_BYTES:
-        raise OperationFailed(f"the path of the control socket is too long: {path}")
-    if path.exists() and not path.is_socket():
-        raise OperationFailed(f"{path} is in the way: it is no socket")
-    path.unlink(missing_ok=True)
-    listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        # fchmod before bind: Linux gives the socket file the mode of the socket, so it is never open.
-        os.fchmod(listening.fileno(), _SOCKET_MODE)
-        listening.bind(str(path))
-        path.chmod(_SOCKET_MODE)
-    except OSError as error:
-        listening.close()
-        raise OperationFailed(f"the control socket {path} cannot be made: {error.strerror}") from error
-    return listening
 
 
 def _allowed(writer: asyncio.StreamWriter) -> bool:

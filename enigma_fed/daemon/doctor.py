@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
-from enigma_fed.base.errors import EnigmaError
+from enigma_fed.base.errors import EnigmaError, StoreDamaged, StoreError
 from enigma_fed.config import Settings, parse_listen
 from enigma_fed.daemon import controlclient
 from enigma_fed.daemon.clockstate import kernel_synchronised
@@ -22,21 +22,30 @@ from enigma_fed.transports.tor.binary import default_cache, find_tor
 from enigma_fed.wire.views import Finding
 
 _DISK_LOW: Final = 256 * 1024 * 1024
+_LARGE: Final = 10 * 1024 * 1024 * 1024
+"""Bytes from which on a size is told in GiB."""
 _TOR_PATIENCE: Final = 10.0
 _LIST: Final = "See: enigma-fed peer list"
+_MEND: Final = (
+    "Stop the agent. In {folder}, keep the damaged file under another name, and put its copy (the same name "
+    "with .bak) in its place; the newest change may be missing in it."
+)
 _OLDEST_TOR: Final = (0, 4, 7)
 
 _Check = Callable[[Paths, Settings], Iterator[Finding]]
 
 
 def examine(paths: Paths, settings: Settings) -> list[Finding]:
-    """Every check in turn; one that fails does not stop the others."""
-    checks: dict[str, _Check] = {
-        "config": _config,
+    """Every check in turn; one that fails does not stop the others. Before `init`: those of the machine."""
+    of_a_node: dict[str, _Check] = {
         "keys": _keys,
         "file modes": _file_modes,
         "stores": _stores,
         "agent": _agent,
+    }
+    checks: dict[str, _Check] = {
+        "config": _config,
+        **({"node": _no_node} if _is_empty(paths) else of_a_node),
         "listen address": _listen_address,
         "runtime folder": _runtime_folder,
         "tor": _tor_program,
@@ -45,6 +54,14 @@ def examine(paths: Paths, settings: Settings) -> list[Finding]:
         "disk": _disk,
     }
     return [finding for name, check in checks.items() for finding in _guarded(name, check, paths, settings)]
+
+
+def exit_code(findings: list[Finding]) -> int:
+    """0 when nothing is broken, 7 when a store is, else 1."""
+    broken = {entry.check for entry in findings if entry.result == "failure"}
+    if "stores" in broken:
+        return StoreError.exit_code
+    return EnigmaError.exit_code if broken else 0
 
 
 def _guarded(name: str, check: _Check, paths: Paths, settings: Settings) -> Iterator[Finding]:
@@ -71,6 +88,15 @@ def _failure(check: str, detail: str, fix: str) -> Finding:
 
 def _config(paths: Paths, settings: Settings) -> Iterator[Finding]:
     yield _ok("config", str(paths.config) if paths.config else "no file; defaults and environment")
+
+
+def _is_empty(paths: Paths) -> bool:
+    """Whether nothing of a node is there; a node without its key is a damaged one."""
+    return not paths.node_key.exists() and not any(paths.federation_dir.glob("*"))
+
+
+def _no_node(paths: Paths, settings: Settings) -> Iterator[Finding]:
+    yield _failure("node", f"there is no node in {paths.data_dir} yet", "Make one: enigma-fed init")
 
 
 def _keys(paths: Paths, settings: Settings) -> Iterator[Finding]:
@@ -100,12 +126,20 @@ def _loose(paths: Paths) -> Iterator[Finding]:
 
 
 def _stores(paths: Paths, settings: Settings) -> Iterator[Finding]:
-    membership = read_membership(paths)
+    try:
+        membership = read_membership(paths)
+    except StoreDamaged as error:
+        yield _failure("stores", f"{error.what}: {error.detail}", _MEND.format(folder=paths.federation_dir))
+        return
     nodes, invites = membership.nodes, membership.invites
-    yield _ok("stores", f"{len(nodes.nodes)} peers, {len(invites.outgoing)} invites made")
+    yield _ok("stores", f"{_count(len(nodes.nodes), 'peer')}, {_count(len(invites.outgoing), 'invite')} made")
     invalid = len(nodes.invalid) + len(invites.invalid)
     if invalid:
         yield _warning("stores", f"{invalid} entries cannot be used and are kept", _LIST)
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"
 
 
 def _agent(paths: Paths, settings: Settings) -> Iterator[Finding]:
@@ -217,9 +251,13 @@ def _clock(paths: Paths, settings: Settings) -> Iterator[Finding]:
         yield _warning("clock", "not synchronised: peers are asked for one more round trip", fix)
 
 
+def _size(count: int) -> str:
+    return f"{count // 2**30} GiB" if count >= _LARGE else f"{count // 2**20} MiB"
+
+
 def _disk(paths: Paths, settings: Settings) -> Iterator[Finding]:
     free = shutil.disk_usage(paths.data_dir if paths.data_dir.exists() else "/").free
-    detail = f"{free // 2**20} MiB free"
+    detail = f"{_size(free)} free"
     if free < _DISK_LOW:
         yield _failure("disk", detail, "Free some space: changes cannot be written to a full disk.")
     else:

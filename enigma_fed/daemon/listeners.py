@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import socket
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from aiohttp import web
 
 from enigma_fed.base.errors import OperationFailed, PortInUse
 from enigma_fed.config import parse_listen
-from enigma_fed.rpc.connections import BoundedServer
-from enigma_fed.rpc.endpoint import SERVER_OPTIONS, RpcEndpoint
+from enigma_fed.rpc.endpoint import RpcEndpoint
 from enigma_fed.transports.tor.proxyline import OnionListener
 
 _DRAIN_SECONDS: Final = 2.0
@@ -20,21 +20,25 @@ _DRAIN_SECONDS: Final = 2.0
 
 
 class Listeners:
-    """The RPC endpoint on its listeners; one bound of connections over both."""
+    """The RPC endpoint on its listeners; each has a bound of connections of its own.
+
+    Whoever fills the onion's leaves the loopback port free, and the other way round.
+    """
 
     def __init__(self, endpoint: RpcEndpoint, listen: str, onion_socket: Path | None) -> None:
         """`listen` is `ADDR:PORT` or empty; `onion_socket` is None without Tor."""
-        options: dict[str, Any] = dict(SERVER_OPTIONS)
-        self._server = BoundedServer(endpoint.handle, **options)
-        self._runner = web.ServerRunner(self._server, shutdown_timeout=_DRAIN_SECONDS)
+        self._runner = web.ServerRunner(endpoint.server(), shutdown_timeout=_DRAIN_SECONDS)
+        onion_server = endpoint.server()
+        self._onion_runner = web.ServerRunner(onion_server, shutdown_timeout=_DRAIN_SECONDS)
         self._listen = listen
-        self._onion = None if onion_socket is None else OnionListener(self._server, onion_socket)
+        self._onion = None if onion_socket is None else OnionListener(onion_server, onion_socket)
         self.address: str | None = None
         """Where the loopback listener really is, once started."""
 
     async def start(self) -> None:
         """Listen; raises PortInUse, OperationFailed."""
         await self._runner.setup()
+        await self._onion_runner.setup()
         if self._listen:
             listening = bind_loopback(*parse_listen(self._listen))
             self.address = _shown(listening)
@@ -46,7 +50,7 @@ class Listeners:
         """Take no more connections, let answers under way end, close everything."""
         if self._onion is not None:
             await self._onion.close()
-        await self._runner.cleanup()
+        await asyncio.gather(self._runner.cleanup(), self._onion_runner.cleanup())
 
 
 def bind_loopback(host: str, port: int) -> socket.socket:

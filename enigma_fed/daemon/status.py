@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import msgspec
 
+from enigma_fed.federation.rules import REMOVED_US
 from enigma_fed.transports.tor.status import TorPhase, TorStatus
 from enigma_fed.wire.records import Stage
 from enigma_fed.wire.views import InviteView, NodeView, PeerView, SnapshotView, StatusView, TorView
 
+_REMOVED_US: Final = REMOVED_US.partition(".")[0]
 _JOINS_WAITING = frozenset({Stage.ACCEPTED_HERE, Stage.ANNOUNCED, Stage.AWAITING_APPROVAL})
 
 
@@ -56,7 +59,7 @@ def compose(
     view = StatusView(
         node=node,
         running=running is not None,
-        peers=dict(Counter("invalid" if peer.invalid else peer.liveness for peer in peers)),
+        peers=dict(Counter(map(_condition, peers))),
         invites_open=sum(map(_is_unused, invites)),
         joins_waiting=sum(map(_waits, invites)),
         warnings=[*warnings, *_warnings(peers, running)],
@@ -73,8 +76,10 @@ def next_steps(
         yield "Start the agent: enigma-fed run"
     else:
         yield from _tor_steps(running.tor)
+        yield from _clock_steps(running)
     for invite in invites:
         yield from _invite_steps(invite)
+    yield from _hand_over(sum(map(_is_unused, invites)))
     for peer in peers:
         yield from _peer_steps(peer)
     if not peers and not any(_waits(invite) or _is_unused(invite) for invite in invites):
@@ -95,6 +100,13 @@ def _with_facts(view: StatusView, running: Running) -> StatusView:
     )
 
 
+def _condition(peer: PeerView) -> str:
+    """The word under which a peer is counted."""
+    if peer.invalid:
+        return "invalid"
+    return peer.stage if peer.stage == Stage.REFUSED else peer.liveness
+
+
 def _is_unused(invite: InviteView) -> bool:
     return invite.direction == "outgoing" and invite.stage == Stage.CREATED
 
@@ -106,10 +118,17 @@ def _waits(invite: InviteView) -> bool:
 
 
 def _tor_steps(tor: TorView) -> Iterator[str]:
-    if tor.phase == TorPhase.FAILED:
+    if tor.phase == TorPhase.OFF:
+        yield "Peers cannot be reached (tor.mode = off); to change that, set tor.mode to managed"
+    elif tor.phase == TorPhase.FAILED:
         yield "See what keeps Tor from running: enigma-fed doctor"
     elif tor.mode == "managed" and tor.reason:
         yield f"Peers cannot reach this node yet ({tor.reason}); everything on this machine works meanwhile"
+
+
+def _clock_steps(running: Running) -> Iterator[str]:
+    if running.clock_synchronised is False:
+        yield "Turn on time synchronisation: sudo timedatectl set-ntp true"
 
 
 def _invite_steps(invite: InviteView) -> Iterator[str]:
@@ -120,8 +139,14 @@ def _invite_steps(invite: InviteView) -> Iterator[str]:
         yield f"Ask the owner of {who} to let this node in: the code had expired"
     elif invite.direction == "incoming" and invite.stage == Stage.ACCEPTED_HERE:
         yield f"{who} has not answered yet; this node keeps trying by itself"
-    elif _is_unused(invite):
-        yield f"Hand over the code of invite {invite.id} if you have not: enigma-fed invite list"
+
+
+def _hand_over(count: int) -> Iterator[str]:
+    shown = "enigma-fed --json invite list shows"
+    if count == 1:
+        yield f"1 invite is open; hand over its code: {shown} it"
+    elif count:
+        yield f"{count} invites are open; hand over their codes: {shown} them"
 
 
 def _peer_steps(peer: PeerView) -> Iterator[str]:
@@ -130,6 +155,8 @@ def _peer_steps(peer: PeerView) -> Iterator[str]:
         yield "An entry of nodes.json cannot be used here and is kept as it is: enigma-fed peer list"
     elif peer.they_forgot_us:
         yield f"{name} no longer knows this node: ask its owner for a new invite, or remove it here"
+    elif peer.stage == Stage.REFUSED and (peer.last_error or "").startswith(_REMOVED_US):
+        yield f"{name} removed this node: ask its owner for a new invite, or remove it here"
     elif peer.stage == Stage.REFUSED:
         why = peer.last_error or "no reason given"
         yield f"{name} refused the join ({why}): ask its owner for a new invite"

@@ -9,7 +9,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -23,8 +23,6 @@ from enigma_fed.demo.report import DemoResult, NodeLine, PairLine, pair_lines, t
 from enigma_fed.wire.views import NodeView, TorView
 
 _NAMES: Final = ("alice", "bob", "carol", "dave", "erin", "frank", "grace", "heidi")
-NODES_MAX: Final = len(_NAMES)
-"""Most nodes in one demo: each is an agent and a tor on this machine."""
 _DEADLINE_SECONDS: Final = 300.0
 _LOOK_SECONDS: Final = 0.5
 _INVITE_TTL_SECONDS: Final = 3600
@@ -98,6 +96,8 @@ class _Demo:
         self._names = _NAMES[:nodes]
         self._progress = progress
         self._agents: list[AgentProcess] = []
+        self._nodes: list[NodeView] = []
+        self._pairs: list[PairLine] = []
         self.finished = False
         """Whether the result is out; what comes after it is no interruption."""
 
@@ -105,45 +105,56 @@ class _Demo:
         """The exit code; with `keep_until` everything stays up until it is set."""
         network = PrivateTorNetwork()
         try:
-            async with asyncio.timeout(_DEADLINE_SECONDS):
-                result = await self._reach_a_result(network)
+            with contextlib.suppress(TimeoutError):  # what there is by then is the result
+                async with asyncio.timeout(_DEADLINE_SECONDS):
+                    await self._federate(network)
+            result = self._result()
             self.finished = True
-            _print_result(result, json_output)
+            self._print(result, json_output)
             if keep_until is not None:
                 _print_commands(self._agents)
                 await keep_until.wait()
             return 0 if result.ok else 1
-        except TimeoutError:
-            raise OperationFailed(
-                f"not every pair was synced within {_DEADLINE_SECONDS:.0f} s",
-                hint="\n".join(f"{agent.name}: {agent.tail(3)}" for agent in self._agents),
-            ) from None
         finally:
             await asyncio.gather(*(agent.stop() for agent in self._agents), return_exceptions=True)
             await network.close()
 
-    async def _reach_a_result(self, network: PrivateTorNetwork) -> DemoResult:
+    async def _federate(self, network: PrivateTorNetwork) -> None:
         await network.start(lambda text: self._progress.about("tor network", text))
         for name in self._names:
             agent = AgentProcess(name, self._folder / name, network.client_torrc)
             self._agents.append(agent)
             agent.prepare()
             await agent.start()
-        return await _federate(self._agents, self._progress)
+        for agent in self._agents:
+            node = await _node_of(agent)
+            self._nodes.append(node)
+            self._progress.about(node.name, f"is {node.did[:20]}…")
+        await _invite_everyone(self._agents, self._progress)
+        async for pairs in _watch(self._agents, self._nodes, self._progress):
+            self._pairs = pairs
 
+    def _result(self) -> DemoResult:
+        wanted = len(self._names) * (len(self._names) - 1)
+        return DemoResult(
+            ok=len(self._pairs) == wanted and all(pair.done for pair in self._pairs),
+            seconds=round(self._progress.seconds, 1),
+            nodes=[NodeLine(did=node.did, onion=node.onion, name=node.name) for node in self._nodes],
+            pairs=self._pairs,
+        )
 
-async def _federate(agents: list[AgentProcess], progress: Progress) -> DemoResult:
-    nodes = [await _node_of(agent) for agent in agents]
-    for node in nodes:
-        progress.about(node.name, f"is {node.did[:20]}…")
-    await _invite_everyone(agents, progress)
-    pairs = await _watch(agents, nodes, progress)
-    return DemoResult(
-        ok=all(pair.done for pair in pairs),
-        seconds=round(progress.seconds, 1),
-        nodes=[NodeLine(did=node.did, onion=node.onion, name=node.name) for node in nodes],
-        pairs=pairs,
-    )
+    def _print(self, result: DemoResult, json_output: bool) -> None:
+        if not result.ok:
+            self._progress.say(f"not every pair was synced within {_DEADLINE_SECONDS:.0f} s")
+            for agent in self._agents:
+                self._progress.say(f"last words of {agent.name}:\n{agent.tail()}")
+        if json_output:
+            print(msgspec.json.encode(result).decode("utf-8"), flush=True)
+            return
+        print(table(result.pairs))
+        if result.ok:
+            done = f"All {len(result.pairs)} directions are confirmed on both sides and synced"
+            print(f"\n{done}, after {result.seconds:.0f} s.")
 
 
 async def _node_of(agent: AgentProcess) -> NodeView:
@@ -164,7 +175,10 @@ async def _invite_everyone(agents: list[AgentProcess], progress: Progress) -> No
             progress.say(f"{inviter.name} invited {joiner.name}, {joiner.name} accepted")
 
 
-async def _watch(agents: list[AgentProcess], nodes: list[NodeView], progress: Progress) -> list[PairLine]:
+async def _watch(
+    agents: list[AgentProcess], nodes: list[NodeView], progress: Progress
+) -> AsyncIterator[list[PairLine]]:
+    """How every pair is now, again and again until all are done."""
     while True:
         peers = {}
         for agent, node in zip(agents, nodes, strict=True):
@@ -177,8 +191,9 @@ async def _watch(agents: list[AgentProcess], nodes: list[NodeView], progress: Pr
         for pair in pairs:
             if pair.stage != "none":
                 progress.about(f"{pair.source}→{pair.target}", _pair_text(pair))
+        yield pairs
         if all(pair.done for pair in pairs):
-            return pairs
+            return
         await asyncio.sleep(_LOOK_SECONDS)
 
 
@@ -195,17 +210,6 @@ def _tor_line(tor: TorView) -> str:
 
 def _pair_text(pair: PairLine) -> str:
     return f"{pair.stage}, synced" if pair.done else pair.stage
-
-
-def _print_result(result: DemoResult, json_output: bool) -> None:
-    if json_output:
-        print(msgspec.json.encode(result).decode("utf-8"), flush=True)
-        return
-    print(table(result.pairs))
-    directions = len(result.pairs)
-    print(
-        f"\nAll {directions} directions are confirmed on both sides and synced, after {result.seconds:.0f} s."
-    )
 
 
 def _print_commands(agents: list[AgentProcess]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 
 from enigma_fed.base.clock import Clock
 
@@ -28,7 +27,6 @@ class Alarm:
             return self._rung.is_set()
         finally:
             self._rung.clear()
-            for task in (bell, sleep):
-                task.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await task
+            bell.cancel()
+            sleep.cancel()
+            await asyncio.wait({bell, sleep})  # not the tasks themselves: who waits may be cancelled here

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Protocol
 
+from enigma_fed.base import limits
 from enigma_fed.base.ids import Did, OnionAddress
 from enigma_fed.wire.join import JoinParams, JoinReply
 from enigma_fed.wire.jsonrpc import BodyForm
@@ -46,4 +47,6 @@ class RpcPeerCaller:
 
     async def join(self, did: Did, onion: OnionAddress, params: JoinParams) -> Reply[JoinReply]:
         """`federation.peer-joined` (PROTOCOL section 4)."""
-        return await self._client.call(did, onion, PEER_JOINED, params, JoinReply.from_object)
+        return await self._client.call(
+            did, onion, PEER_JOINED, params, JoinReply.from_object, reply_limit=limits.JOIN_REPLY_BYTES
+        )

@@ -5,15 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from enigma_fed.base.clock import Clock
 from enigma_fed.base.errors import Conflict, EnigmaError, PeerNotFound
 from enigma_fed.base.ids import Did
-from enigma_fed.base.tasks import Tasks
 from enigma_fed.federation.exchange import Exchange
+from enigma_fed.federation.lines import Traffic
 from enigma_fed.federation.outbox import Outbox
 from enigma_fed.federation.polling import Poller
 from enigma_fed.federation.store import FederationStore
-from enigma_fed.wire.records import Node, TrustLevel
+from enigma_fed.wire.records import TrustLevel
 
 
 class Courier:
@@ -23,40 +22,29 @@ class Courier:
         self,
         store: FederationStore,
         exchange: Exchange,
+        traffic: Traffic,
         *,
-        clock: Clock,
-        chance: Callable[[], float],
-        tasks: Tasks,
-        path_ready: Callable[[], bool],
         interval: float,
         outcome: Callable[[Did, bool], None],
     ) -> None:
-        """`chance` is random in [0, 1); `interval` in seconds; `outcome` gets (peer, whether it answered)."""
+        """`interval` is in seconds; `outcome` gets (peer, whether it answered)."""
         self._store = store
         self._exchange = exchange
         self._outcome = outcome
-        self._poller = Poller(
-            self._poll,
-            store.node,
-            clock=clock,
-            chance=chance,
-            tasks=tasks,
-            path_ready=path_ready,
-            interval=interval,
-        )
-        self._outbox = Outbox(
-            exchange.deliver,
-            exchange.give_up,
-            clock=clock,
-            chance=chance,
-            tasks=tasks,
-            path_ready=path_ready,
-        )
+        self._poller = Poller(self._poll, store.node, traffic, interval)
+        self._outbox = Outbox(exchange.deliver, exchange.give_up, lambda: store.membership, traffic)
+        self._running = False
+
+    def start(self) -> None:
+        """Begin to poll and deliver in the background."""
+        self._running = True
+        self.follow()
 
     def follow(self) -> None:
-        """Start and stop polls and joins so that they fit the membership."""
-        self._outbox.follow(self._store.membership)
-        self._poller.follow(self._store.membership, self._failures)
+        """Start and stop polls and joins so that they fit the membership, between `start` and `close`."""
+        if self._running:
+            self._outbox.follow()
+            self._poller.follow(self._store.membership, self._failures)
 
     def heard(self, did: Did) -> None:
         """The peer called us."""
@@ -69,19 +57,25 @@ class Courier:
 
     async def reach(self, did: Did) -> None:
         """Deliver an open join, then poll, and wait for the outcome; raises what failed."""
+        self.follow()
+        await self._reach(did)
+
+    async def _reach(self, did: Did) -> None:
         error = await self._outbox.deliver_now(did) or await self._poll_now(did)
         if error is not None:
             raise error
 
     async def reach_all(self) -> None:
         """`reach` for every peer that is not paused; failures stay with the peers."""
+        self.follow()
         dids = [node.did for node in self._store.membership.nodes.nodes if not node.paused]
-        for outcome in await asyncio.gather(*(self.reach(did) for did in dids), return_exceptions=True):
+        for outcome in await asyncio.gather(*(self._reach(did) for did in dids), return_exceptions=True):
             if outcome is not None and not isinstance(outcome, EnigmaError):
                 raise outcome
 
     async def close(self) -> None:
         """End everything and wait for it."""
+        self._running = False
         await self._outbox.close()
         await self._poller.close()
 
@@ -92,12 +86,12 @@ class Courier:
             return PeerNotFound("it was removed")
         if node.trust_level is TrustLevel.UNTRUSTED and node.confirmed:
             return Conflict("an untrusted peer is not polled", hint="Trust it: enigma-fed peer trust PEER")
-        return await self._poll(node) if node.paused else await self._poller.poll_now(did)
+        return await self._poll(did) if node.paused else await self._poller.poll_now(did)
 
-    async def _poll(self, node: Node) -> EnigmaError | None:
-        error = await self._exchange.poll(node)
-        if self._store.node(node.did) is not None:
-            self._outcome(node.did, Exchange.was_heard(error))
+    async def _poll(self, did: Did) -> EnigmaError | None:
+        error = await self._exchange.poll(did)
+        if self._store.node(did) is not None:
+            self._outcome(did, Exchange.was_heard(error))
         return error
 
     def _failures(self, did: Did) -> int:

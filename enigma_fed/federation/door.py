@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TypeVar
 
 import msgspec
@@ -11,19 +12,20 @@ from enigma_fed.base.clock import Clock
 from enigma_fed.base.ids import Did
 from enigma_fed.base.ratelimit import TokenBucket
 from enigma_fed.base.rpc_errors import Busy, InvalidParams, Removed, UnknownPeer, UnknownToken
-from enigma_fed.federation import inviting, rules
+from enigma_fed.federation import inviting, journal, rules
 from enigma_fed.federation.client import PEER_JOINED
 from enigma_fed.federation.courier import Courier
-from enigma_fed.federation.decision import Decide
+from enigma_fed.federation.decision import Decide, Decision
 from enigma_fed.federation.hooks import Hooks
 from enigma_fed.federation.store import FederationStore
 from enigma_fed.identity.nodekey import NodeKey
 from enigma_fed.identity.signing import verify
 from enigma_fed.rpc.methods import Params, Standing
 from enigma_fed.wire.join import JoinParams, JoinReply
-from enigma_fed.wire.records import Observation, TrustLevel
+from enigma_fed.wire.records import Membership, Observation, TrustLevel
 
 T = TypeVar("T")
+_log = logging.getLogger(__name__)
 
 
 class Door:
@@ -100,17 +102,27 @@ class Door:
         return reply
 
     async def _apply(self, decide: Decide[T]) -> T:
-        """Decide and store; then bring polling and delivery into line. Raises the decision's refusal."""
-        decision, changed = await self._store.transact(decide)
+        """Decide, store and log; then bring polling and delivery into line. Raises the decision's refusal."""
+        news: list[str] = []
+
+        def noting(before: Membership) -> Decision[T]:
+            decision = decide(before)
+            news.extend(journal.changes(before, decision.membership))
+            return decision
+
+        decision, changed = await self._store.transact(noting)
         if changed:
+            for line in news:
+                _log.info("%s", line)
             self._follow()
-            self._hooks.changed()
         if decision.refusal is not None:
             raise decision.refusal
         return decision.result
 
     def _follow(self) -> None:
         """Bring polls and joins into line with the membership."""
+        if self._courier is not None:
+            self._courier.follow()
 
     def _now(self) -> int:
         return int(self._clock.wall())

@@ -5,14 +5,24 @@ Only signed answers change what is stored, the failure counts and the shown erro
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 import msgspec
 
+from enigma_fed.base import limits
 from enigma_fed.base.clock import Clock
-from enigma_fed.base.errors import EnigmaError, PeerUnreachable, RefusedByPeer, UnsignedReply, WireError
-from enigma_fed.base.ids import OnionAddress
+from enigma_fed.base.errors import (
+    EnigmaError,
+    PeerNotFound,
+    PeerUnreachable,
+    RefusedByPeer,
+    UnsignedReply,
+    WireError,
+)
+from enigma_fed.base.ids import Did, OnionAddress
 from enigma_fed.base.rpc_errors import AwaitingApproval, Removed, UnknownPeer, UnknownToken
 from enigma_fed.federation import accepting, rules
 from enigma_fed.federation.client import PeerCaller
@@ -29,8 +39,8 @@ if TYPE_CHECKING:
     from enigma_fed.rpc.client import Reply
 
 T = TypeVar("T")
+_log = logging.getLogger(__name__)
 
-_ERROR_CHARACTERS: Final = 200
 _NOT_KNOWN_THERE: Final = "The other node says it does not know this code; it is tried again."
 _TOO_LATE: Final = "The join could not be delivered in time. Ask for a new invite."
 
@@ -63,14 +73,35 @@ class Exchange:
         self._clock = clock
         self._caller = caller
         self._apply = apply
+        self._in_flight = asyncio.Semaphore(limits.POLLS_IN_FLIGHT)
 
     @staticmethod
     def was_heard(error: EnigmaError | None) -> bool:
         """Whether the peer itself answered: a result, or a refusal that it signed."""
         return error is None or isinstance(error, RefusedByPeer)
 
-    async def poll(self, node: Node) -> EnigmaError | None:
-        """Ask a peer for its state and store it; the error when that failed."""
+    async def poll(self, did: Did) -> EnigmaError | None:
+        """Ask a peer for its state and store it; the error when that failed.
+
+        Raises StoreError, WriteFailed when a refusal could not be stored.
+        """
+        async with self._in_flight:
+            node = self._store.node(did)
+            return PeerNotFound("it was removed") if node is None else await self._poll(node)
+
+    async def deliver(self, entry: IncomingInvite) -> EnigmaError | None:
+        """Announce ourselves to an inviter once; the error unless it said yes.
+
+        Raises StoreError, WriteFailed when what came of it could not be stored.
+        """
+        async with self._in_flight:
+            return await self._deliver(entry)
+
+    async def give_up(self, entry: IncomingInvite) -> None:
+        """End a join whose time is over; raises StoreError, WriteFailed."""
+        await self._apply(lambda m: accepting.give_up(m, entry.token_hash, _TOO_LATE, self._now()))
+
+    async def _poll(self, node: Node) -> EnigmaError | None:
         seen = self._store.observations.get(node.did)
         have = Have(seen.state.epoch, seen.state.seq) if seen is not None and seen.state is not None else None
         try:
@@ -84,23 +115,18 @@ class Exchange:
             return error
         return None
 
-    async def deliver(self, entry: IncomingInvite) -> EnigmaError | None:
-        """Announce ourselves to an inviter once; the error unless it said yes."""
+    async def _deliver(self, entry: IncomingInvite) -> EnigmaError | None:
         try:
             reply = await self._caller.join(entry.did, entry.onion, self._params(entry))
-            granted = reply.result.trust
-            await self._apply(lambda m: accepting.announced(m, entry.token_hash, granted, self._now()))
         except RefusedByPeer as error:
             await self._store_join_refusal(entry, error)
             return error
         except EnigmaError as error:
             await self._try_again(entry, _unanswered(error))
             return error
+        granted = reply.result.trust
+        await self._apply(lambda m: accepting.announced(m, entry.token_hash, granted, self._now()))
         return None
-
-    async def give_up(self, entry: IncomingInvite) -> None:
-        """End a join whose time is over."""
-        await self._apply(lambda m: accepting.give_up(m, entry.token_hash, _TOO_LATE, self._now()))
 
     def _params(self, entry: IncomingInvite) -> JoinParams:
         assert entry.code is not None
@@ -123,6 +149,8 @@ class Exchange:
         await self._apply(lambda m: rules.confirm(m, node.did, self._now(), name=name))
         if self._store.node(node.did) is None:
             return
+        if seen is not None and seen.failures:
+            _log.info("%s answers again", node.display_name)
         self._store.observe(
             Observation(
                 did=node.did,
@@ -145,6 +173,8 @@ class Exchange:
             return
         now = self._now()
         seen = self._store.observations.get(node.did) or Observation(did=node.did)
+        if not seen.failures:
+            _log.info("%s does not answer: %s", node.display_name, _plain(error))
         self._store.observe(
             msgspec.structs.replace(
                 seen,
@@ -181,4 +211,4 @@ def _unanswered(error: EnigmaError) -> str:
 def _plain(error: EnigmaError) -> str:
     """One printable line of bounded size: parts of it may be the peer's words."""
     detail = error.detail if isinstance(error, PeerUnreachable | WireError) and error.detail else str(error)
-    return "".join(c if c.isprintable() else " " for c in detail)[:_ERROR_CHARACTERS]
+    return "".join(c if c.isprintable() else " " for c in detail)[: limits.ERROR_CHARACTERS]

@@ -14,7 +14,5 @@ class Hooks:
 
     cut: Callable[[Did], None] = lambda _: None
     """End everything in flight with this DID, before returning (invariant 6)."""
-    changed: Callable[[], None] = lambda: None
-    """Members, invites or their states are other than before."""
     path_ready: Callable[[], bool] = lambda: True
     """Whether our own way out works (Tor is ready)."""

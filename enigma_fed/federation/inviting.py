@@ -49,12 +49,16 @@ def sweep(membership: Membership, now: int) -> Membership:
     if len(ended) > limits.INVITES_KEPT:
         oldest = {id(entry) for entry in ended[: len(ended) - limits.INVITES_KEPT]}
         outgoing = tuple(entry for entry in outgoing if id(entry) not in oldest)
-    pending = tuple(
-        entry for entry in invites.pending if now < entry.received_at + limits.AWAITING_AFTER_EXPIRY
-    )
+    pending = waiting(membership, now)
     if outgoing == invites.outgoing and pending == invites.pending:
         return membership
     return with_invites(membership, msgspec.structs.replace(invites, outgoing=outgoing, pending=pending))
+
+
+def waiting(membership: Membership, now: int) -> tuple[PendingJoin, ...]:
+    """The joins that wait for the owner and whose time is not over: as long as the joiner keeps trying."""
+    pending = membership.invites.pending
+    return tuple(entry for entry in pending if now < entry.received_at + limits.AWAITING_AFTER_EXPIRY)
 
 
 def create(membership: Membership, invite: OutgoingInvite, now: int) -> Decision[OutgoingInvite]:
@@ -93,8 +97,8 @@ def revoke(membership: Membership, invite_id: str, now: int) -> Decision[Outgoin
         return Decision(membership, invite)
     ended = msgspec.structs.replace(invite, code=None, stage=Stage.REVOKED, stage_at=now)
     changed = put_outgoing(membership, invite, ended)
-    waiting = (entry for entry in changed.invites.pending if entry.token_hash != invite.token_hash)
-    return Decision(put_pending(changed, waiting), ended)
+    left = (entry for entry in changed.invites.pending if entry.token_hash != invite.token_hash)
+    return Decision(put_pending(changed, left), ended)
 
 
 def knows_token(membership: Membership, token_hash: bytes) -> bool:
@@ -141,18 +145,18 @@ def _receive_with(
 
 def approve(membership: Membership, did: Did, now: int) -> Decision[Node]:
     """Let a late joiner in; raises PeerNotFound, Conflict when its token was used or ended since."""
-    waiting = next((entry for entry in membership.invites.pending if entry.did == did), None)
-    if waiting is None:
+    joiner = next((entry for entry in waiting(membership, now) if entry.did == did), None)
+    if joiner is None:
         raise PeerNotFound("nobody with this DID waits for approval")
-    holder = find_holder(membership, waiting.token_hash)
+    holder = find_holder(membership, joiner.token_hash)
     if holder is not None:
         raise Conflict("its invite was used by another node", hint="Make it a new invite.")
-    invite = find_outgoing(membership, waiting.token_hash)
+    invite = find_outgoing(membership, joiner.token_hash)
     try:
         _refuse_removed(membership, did, invite)
     except Removed:
         raise Conflict("that peer was removed since", hint="Make it a new invite.") from None
-    joined, node = _let_in(membership, waiting, now)
+    joined, node = _let_in(membership, joiner, now)
     return Decision(joined, node)
 
 
@@ -176,10 +180,10 @@ def _late(
     membership: Membership, join: JoinParams, invite: OutgoingInvite, now: int
 ) -> Decision[JoinReply | None]:
     refusal = AwaitingApproval("the code had expired when the join arrived")
-    waiting = membership.invites.pending
-    if any(entry.did == join.did and entry.token_hash == join.token_hash for entry in waiting):
+    known = waiting(membership, now)
+    if any(entry.did == join.did and entry.token_hash == join.token_hash for entry in known):
         return Decision(membership, None, refusal=refusal)
-    others = tuple(entry for entry in waiting if entry.did != join.did)
+    others = tuple(entry for entry in known if entry.did != join.did)
     if len(others) >= limits.PENDING_JOINS:
         raise Busy("too many joins wait for the owner")
     changed = put_pending(sweep(membership, now), (*others, _candidate(join, invite, now, late=True)))
@@ -224,9 +228,9 @@ def _let_in(membership: Membership, joiner: PendingJoin, now: int) -> tuple[Memb
     invite = find_outgoing(joined, joiner.token_hash)
     if invite is not None:
         joined = put_outgoing(joined, invite, used(invite, node))
-    waiting = joined.invites.pending
-    left = tuple(e for e in waiting if e.did != joiner.did and e.token_hash != joiner.token_hash)
-    return (joined if left == waiting else put_pending(joined, left)), node
+    known = joined.invites.pending
+    left = tuple(e for e in known if e.did != joiner.did and e.token_hash != joiner.token_hash)
+    return (joined if left == known else put_pending(joined, left)), node
 
 
 def used(invite: OutgoingInvite, node: Node) -> OutgoingInvite:

@@ -46,8 +46,11 @@ def retry_floor(interval: float) -> float:
     return min(limits.POLL_BACKOFF_FIRST, interval)
 
 
-def next_join(entry: IncomingInvite, chance: float) -> float:
-    """Seconds until a join is tried again; `chance` is random in [0, 1)."""
+def next_join(entry: IncomingInvite, failures: int, chance: float) -> float:
+    """Seconds until a join is tried again; `chance` is random in [0, 1).
+
+    `failures` are those in a row since our start, also of what could not be stored.
+    """
     if entry.stage is Stage.AWAITING_APPROVAL:
         return spread(limits.JOIN_SLOW_RETRY, _JITTER, chance)
-    return _JOIN_BACKOFF.delay(entry.attempts, chance)
+    return _JOIN_BACKOFF.delay(max(entry.attempts, failures), chance)

@@ -26,6 +26,7 @@ from enigma_fed.federation.decision import Decision
 from enigma_fed.federation.door import Door
 from enigma_fed.federation.exchange import Exchange
 from enigma_fed.federation.hooks import Hooks
+from enigma_fed.federation.lines import Traffic
 from enigma_fed.federation.liveness import liveness
 from enigma_fed.federation.lookup import find_peer
 from enigma_fed.federation.store import FederationStore
@@ -83,10 +84,7 @@ class Federation(Door):
             self._courier = Courier(
                 store,
                 Exchange(store, node, onion, name, clock, client, self._apply),
-                clock=clock,
-                chance=self._chance,
-                tasks=tasks,
-                path_ready=hooks.path_ready,
+                Traffic(clock, self._chance, tasks, hooks.path_ready),
                 interval=poll_interval,
                 outcome=self._polled,
             )
@@ -96,7 +94,7 @@ class Federation(Door):
     def start(self) -> None:
         """Begin polling and delivering; needs a running loop and a client."""
         self._housekeeping = self._tasks.start("federation housekeeping", self._keep_house())
-        self._follow()
+        self._out().start()
 
     async def close(self) -> None:
         """End the background work and write what is left; raises StoreError, WriteFailed."""
@@ -161,7 +159,7 @@ class Federation(Door):
         invites = self._store.membership.invites
         now = self._clock.wall()
         entries: tuple[OutgoingInvite | IncomingInvite | PendingJoin, ...]
-        entries = (*invites.outgoing, *invites.incoming, *invites.pending)
+        entries = (*invites.outgoing, *invites.incoming, *self._waiting())
         return [invite_view(entry, now) for entry in entries]
 
     async def revoke(self, invite_id: str) -> InviteView:
@@ -177,7 +175,7 @@ class Federation(Door):
         membership = self._store.membership
         return [
             *(self._view(node) for node in membership.nodes.nodes),
-            *(pending_view(entry) for entry in membership.invites.pending),
+            *(pending_view(entry) for entry in self._waiting()),
             *(invalid_view(raw) for raw in membership.nodes.invalid),
         ]
 
@@ -186,12 +184,12 @@ class Federation(Door):
         try:
             return self._view(self._find(ref))
         except PeerNotFound:
-            return pending_view(find_peer(ref, self._store.membership.invites.pending))
+            return pending_view(find_peer(ref, self._waiting()))
 
     async def approve(self, ref: str) -> PeerView:
         """Let a late joiner in: its next try succeeds. Raises PeerNotFound, Conflict, WriteFailed."""
-        waiting = find_peer(ref, self._store.membership.invites.pending)
-        node = await self._apply(lambda m: inviting.approve(m, waiting.did, self._now()))
+        joiner = find_peer(ref, self._waiting())
+        node = await self._apply(lambda m: inviting.approve(m, joiner.did, self._now()))
         return self._view(node)
 
     async def set_trust(self, ref: str, level: TrustLevel) -> PeerView:
@@ -250,14 +248,9 @@ class Federation(Door):
 
     # Inner parts
 
-    def _follow(self) -> None:
-        if self._courier is not None and self._housekeeping is not None:
-            self._courier.follow()
-
     def _polled(self, did: Did, answered: bool) -> None:
         if answered:
             self._heard_at[did] = self._clock.boot()
-        self._hooks.changed()
 
     def _out(self) -> Courier:
         if self._courier is None:
@@ -265,9 +258,10 @@ class Federation(Door):
         return self._courier
 
     async def _keep_house(self) -> None:
-        """Write what polling learned; end invites whose time is over."""
+        """Write what polling learned; end invites whose time is over; begin anew what an error ended."""
         while True:
             await self._clock.sleep(limits.OBSERVATIONS_FLUSH)
+            self._follow()
             try:
                 await self._store.flush()
                 await self._apply(lambda m: Decision(inviting.sweep(m, self._now()), None))
@@ -276,6 +270,9 @@ class Federation(Door):
 
     def _find(self, ref: str) -> Node:
         return find_peer(ref, self._store.membership.nodes.nodes)
+
+    def _waiting(self) -> tuple[PendingJoin, ...]:
+        return inviting.waiting(self._store.membership, self._now())
 
     def _view(self, node: Node) -> PeerView:
         now = self._clock.boot()

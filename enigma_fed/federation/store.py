@@ -11,7 +11,7 @@ from typing import Any, Final, TypeVar
 from enigma_fed.base import limits
 from enigma_fed.base.errors import StoreChanged, StoreDamaged, StoreError, WireError, WriteFailed
 from enigma_fed.base.ids import Did
-from enigma_fed.federation.decision import Decide, Decision, Order, find_holder
+from enigma_fed.federation.decision import Decide, Decision, Order
 from enigma_fed.federation.repair import repair
 from enigma_fed.federation.rules import fold
 from enigma_fed.storage import modes
@@ -91,10 +91,6 @@ class FederationStore:
         """Whether this DID has a tombstone."""
         return isinstance(self._by_did.get(did), Tombstone)
 
-    def holds_token(self, token_hash: bytes) -> bool:
-        """Whether somebody joined with this token."""
-        return find_holder(self._membership, token_hash) is not None
-
     async def transact(self, decide: Decide[T]) -> tuple[Decision[T], bool]:
         """Decide on the newest membership and store what was decided; whether anything was written.
 
@@ -102,10 +98,6 @@ class FederationStore:
         even if the caller is cancelled, so memory and disk never part. Raises StoreError, WriteFailed.
         """
         return await self._to_the_end(self._transact(decide))
-
-    async def commit(self, new: Membership, order: Order = Order.NODES_FIRST) -> None:
-        """Store a membership; durable on return. Raises StoreError, WriteFailed."""
-        await self.transact(lambda _: Decision(new, None, order))
 
     def observe(self, observation: Observation) -> None:
         """Remember what polling learned; written by the next `flush`."""

@@ -16,7 +16,7 @@ from enigma_fed.base import limits
 from enigma_fed.base.clock import Clock
 from enigma_fed.base.errors import PeerUnreachable, RefusedByPeer, UnsignedReply, WireError
 from enigma_fed.base.ids import Did, OnionAddress
-from enigma_fed.base.rpc_errors import Replayed, Stale, Unsigned
+from enigma_fed.base.rpc_errors import WORDS, Refused, Replayed, Stale, Unsigned
 from enigma_fed.identity.nodekey import NodeKey
 from enigma_fed.identity.signing import verify
 from enigma_fed.rpc.signingrequest import SigningRequest, arm
@@ -31,7 +31,6 @@ T = TypeVar("T")
 _CALL_ID: Final = 1
 """One call a request, and the reply is bound to it by its signature: the id needs not vary."""
 _NONCE_BYTES: Final = 16
-_MESSAGE_CHARACTERS: Final = 200
 _TIMEOUT: Final = aiohttp.ClientTimeout(
     total=None, sock_connect=limits.CONNECT_TIMEOUT, sock_read=limits.READ_TIMEOUT
 )
@@ -68,6 +67,7 @@ class _Exchange:
     body: bytes
     digest: str
     nonce: str
+    reply_limit: int
     scope: asyncio.Timeout
     challenge: str | None = None
     signature_field: str = ""
@@ -118,12 +118,14 @@ class RpcClient:
         read: Callable[[object], T],
         *,
         form: BodyForm = BodyForm.JSON,
+        reply_limit: int = limits.REPLY_BYTES,
         timeout: float = limits.CALL_TIMEOUT,  # noqa: ASYNC109 - the whole call, its retries included
     ) -> Reply[T]:
         """Call `method` at a peer and read its signed result with `read` (which may raise WireError).
 
         Raises PeerUnreachable (nobody answered, or not in our format), UnsignedReply (an answer
         that proves nothing) and RefusedByPeer (a signed error). A challenge is answered once.
+        A reply of more than `reply_limit` bytes proves nothing either.
         """
         body = jsonrpc.encode_call(form, method, params.to_object(binary=form.binary), _CALL_ID)
         scope = asyncio.timeout(timeout)
@@ -134,6 +136,7 @@ class RpcClient:
             body=body,
             digest=contentdigest.of(body),
             nonce=base64url.encode(self._random(_NONCE_BYTES)),
+            reply_limit=reply_limit,
             scope=scope,
         )
         try:
@@ -197,8 +200,9 @@ class RpcClient:
             timeout=_TIMEOUT,
             middlewares=(arm(lambda used: self._sign(exchange, used)),),
         ) as response:
-            body = await _read_body(response)
-        return self._read_answer(exchange, response.status, response.headers, body)
+            signed = _check_reply(exchange, response.status, response.headers)
+            body = await _read_body(response, exchange.reply_limit if signed else limits.UNSIGNED_REPLY_BYTES)
+        return self._read_answer(exchange, response.status, _bound_to(body, signed), body)
 
     def _sign(self, exchange: _Exchange, used: bool) -> dict[str, str]:
         exchange.reused = used
@@ -217,10 +221,11 @@ class RpcClient:
         return fields
 
     def _read_answer(
-        self, exchange: _Exchange, status: int, headers: CIMultiDictProxy[str], body: bytes | None
+        self, exchange: _Exchange, status: int, signed: SignedReply | None, body: bytes | None
     ) -> _Answer:
         now = self._clock.wall()
-        signed = _check_reply(exchange, status, headers, body)
+        if signed is None and body is not None and len(body) > limits.UNSIGNED_REPLY_BYTES:
+            body = None
         return _Answer(
             status=status,
             outcome=_read_outcome(exchange.form, body),
@@ -230,26 +235,22 @@ class RpcClient:
         )
 
 
-async def _read_body(response: aiohttp.ClientResponse) -> bytes | None:
-    """The body; None when it is larger than limits.REPLY_BYTES or compressed."""
+async def _read_body(response: aiohttp.ClientResponse, limit: int) -> bytes | None:
+    """The body; None when it is larger than `limit` or compressed."""
     if "Content-Encoding" in response.headers:
         response.close()
         return None
     body = bytearray()
     async for chunk in response.content.iter_any():
         body += chunk
-        if len(body) > limits.REPLY_BYTES:
+        if len(body) > limit:
             response.close()
             return None
     return bytes(body)
 
 
-def _check_reply(
-    exchange: _Exchange, status: int, headers: CIMultiDictProxy[str], body: bytes | None
-) -> SignedReply | None:
-    """The reply's signature, if it is the peer's and bound to this request and body (invariant 11)."""
-    if body is None:
-        return None
+def _check_reply(exchange: _Exchange, status: int, headers: CIMultiDictProxy[str]) -> SignedReply | None:
+    """The reply's signature, if it is the peer's and bound to this request: known before the body is read."""
     try:
         signed = httpsig.read_reply(
             headers,
@@ -259,9 +260,16 @@ def _check_reply(
         )
     except (Unsigned, WireError):
         return None
-    if signed.keyid != exchange.did.url or not contentdigest.matches(signed.digest, body):
+    if signed.keyid != exchange.did.url:
         return None
     return signed if verify(exchange.did.public_key, signed.base, signed.signature) else None
+
+
+def _bound_to(body: bytes | None, signed: SignedReply | None) -> SignedReply | None:
+    """The signature, if it covers this body: nothing large is decoded before that (invariants 7 and 11)."""
+    if signed is None or body is None or not contentdigest.matches(signed.digest, body):
+        return None
+    return signed
 
 
 def _read_outcome(form: BodyForm, body: bytes | None) -> Outcome | None:
@@ -294,10 +302,11 @@ def _refusal(exchange: _Exchange, outcome: Outcome, skew_s: int) -> PeerUnreacha
     code = outcome.error or ""
     if exchange.sent_again and code == Replayed.code:
         return PeerUnreachable("the connection broke before its answer came")
-    message = "".join(c for c in outcome.message if c.isprintable())[:_MESSAGE_CHARACTERS]
+    message = "".join(c for c in outcome.message if c.isprintable())[: limits.ERROR_CHARACTERS]
     if code == Stale.code and abs(skew_s) > limits.FRESHNESS_WINDOW:
         message = f"{message} (its clock is {skew_s:+d} s from ours)"
-    return RefusedByPeer(code, message)
+    # A word that is not of the protocol must not pass for one of this program's own.
+    return RefusedByPeer(code if code in WORDS else Refused.code, message)
 
 
 def _describe(status: int, claimed: str) -> str:

@@ -1,15 +1,41 @@
-"""Who is being served on which connection: bounds, and cutting a peer off (invariants 6 and 7)."""
+"""Connections from peers: bounds of time and number, and cutting a peer off (invariants 6 and 7)."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+import logging
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from types import MappingProxyType
+from typing import Any, Final
 
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
 from enigma_fed.base import limits
+from enigma_fed.base.ratelimit import TokenBucket
+
+_log = logging.getLogger(__name__)
+
+SERVER_NAME: Final = "enigma-fed"
+"""The field `Server` of every answer: no versions."""
+BAD_HTTP: Final = "bad-http"
+"""What a request that is no HTTP is counted as."""
+_FAILED: Final = "internal"
+_SERVER_ERROR: Final = 500
+_OPTIONS: Final = MappingProxyType(
+    {
+        "access_log": None,
+        "keepalive_timeout": float(limits.KEEPALIVE + limits.READ_TIMEOUT),
+        "max_line_size": limits.HEADER_BYTES,
+        "max_field_size": limits.HEADER_BYTES,
+        "max_headers": limits.HEADERS,
+        "lingering_time": 1.0,
+        "auto_decompress": False,
+        "read_bufsize": limits.REQUEST_BYTES,
+    }
+)
+"""What aiohttp makes every connection with: bounded headers, no access log."""
 
 
 class Connections:
@@ -57,11 +83,120 @@ class Connections:
             for other in [each for each in self._used_by if each.transport is None]:
                 del self._used_by[other]
             keys = self._used_by[connection] = set()
+            if isinstance(connection, BoundedConnection):
+                connection.keep()
         keys.add(public_key)
 
 
+class BoundedConnection(RequestHandler):
+    """One connection: a header must come in time, and what cannot be read gets a short answer.
+
+    A header has limits.READ_TIMEOUT from its first byte; the first one from the moment the
+    connection stands, and so every later one until a member's request was served here.
+    """
+
+    __slots__ = ("_deadline", "_kept", "_server", "_timer")
+
+    def __init__(self, server: BoundedServer, **options: Any) -> None:
+        super().__init__(server, **options)
+        self._server = server
+        self._kept = False
+        self._deadline: float | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    def keep(self) -> None:
+        """A member is at the other end: between its requests only aiohttp's keep-alive ends it."""
+        self._kept = True
+        self._deadline = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take the connection, and wait for its first header."""
+        super().connection_made(transport)
+        self._set_deadline()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Forget the deadline, then as aiohttp."""
+        if self._timer is not None:
+            self._timer.cancel()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Parse, and note whether a header has begun or has become complete."""
+        seen = self._request_count
+        super().data_received(data)
+        if self._request_count != seen:
+            self._deadline = None
+            if not self._kept:
+                self._set_deadline()
+        elif self._deadline is None and self._is_idle():
+            self._set_deadline()
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = _SERVER_ERROR,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """A short answer that tells nothing about this program; the connection is closed."""
+        failed = status >= _SERVER_ERROR
+        self._server.note(_FAILED if failed else BAD_HTTP)
+        if failed:
+            self._server.log_failure(exc)
+        if request.writer.output_size > 0:
+            raise ConnectionError("the answer has begun already")
+        text = "failed\n" if failed else "bad request\n"
+        response = web.Response(status=status, text=text, headers={"Server": SERVER_NAME})
+        response.force_close()
+        return response
+
+    def log_exception(self, *args: Any, **kw: Any) -> None:
+        """What aiohttp would log each time."""
+        self._server.log_failure(kw.get("exc_info"))
+
+    def _is_idle(self) -> bool:
+        """Whether aiohttp waits for a header."""
+        return self._waiter is not None and not self._waiter.done()
+
+    def _set_deadline(self) -> None:
+        self._deadline = self._loop.time() + limits.READ_TIMEOUT
+        if self._timer is None:
+            self._timer = self._loop.call_at(self._deadline, self._check_deadline)
+
+    def _check_deadline(self) -> None:
+        self._timer = None
+        if self._deadline is None or self.transport is None:
+            return
+        if self._loop.time() < self._deadline:
+            self._timer = self._loop.call_at(self._deadline, self._check_deadline)
+        elif self._is_idle() or self.writing_paused or self.transport.is_closing():
+            self.transport.abort()
+        else:
+            self._set_deadline()  # a request is being served, which has time limits of its own
+
+
 class BoundedServer(web.Server):
-    """aiohttp's low-level server with a bound on open connections."""
+    """aiohttp's low-level server for one listener: at most limits.CONNECTIONS_INBOUND connections."""
+
+    def __init__(
+        self,
+        handle: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]],
+        note: Callable[[str], None],
+    ) -> None:
+        """`note` is told of every request that `handle` never sees or fails at, in one word."""
+        options: dict[str, Any] = dict(_OPTIONS)
+        super().__init__(handle, **options)
+        self.note = note
+        self._failures = TokenBucket(limits.FAILURES_LOGGED / 3600, limits.FAILURES_LOGGED)
+
+    def __call__(self) -> RequestHandler:
+        """The protocol of a new connection."""
+        return BoundedConnection(self, loop=self._loop, **self._kwargs)
+
+    def log_failure(self, error: BaseException | None) -> None:
+        """Log an error of this program, now and then: a caller who finds one must not fill the log."""
+        if self._failures.take(self._loop.time()):
+            _log.error("a request failed here", exc_info=error)
 
     def connection_made(self, handler: RequestHandler, transport: asyncio.Transport) -> None:
         """Take a connection; one too many is closed at once."""

@@ -10,8 +10,7 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Callable
-from types import MappingProxyType
-from typing import Any, Final
+from typing import Final
 
 from aiohttp import StreamReader, web
 
@@ -31,7 +30,7 @@ from enigma_fed.base.rpc_errors import (
 from enigma_fed.identity.nodekey import NodeKey
 from enigma_fed.rpc import rules
 from enigma_fed.rpc.challenge import Challenger
-from enigma_fed.rpc.connections import BoundedServer, Connections
+from enigma_fed.rpc.connections import SERVER_NAME, BoundedServer, Connections
 from enigma_fed.rpc.gate import Doorkeeper, Gate, Passage, in_start_window
 from enigma_fed.rpc.methods import Caller, EncodedResult, Method, MethodTable, Result, Standing
 from enigma_fed.wire import httpsig, jsonrpc
@@ -40,24 +39,9 @@ from enigma_fed.wire.jsonrpc import BodyForm
 _log = logging.getLogger(__name__)
 
 _SECRET_BYTES: Final = 32
-_HEADER_COUNT: Final = 32
-_SERVER: Final = "enigma-fed"
 _SHUTDOWN_TIMEOUT: Final = 2.0
 """At the end, handlers in flight get this long."""
 _UNAUTHORIZED: Final = 401
-SERVER_OPTIONS: Final = MappingProxyType(
-    {
-        "access_log": None,
-        "keepalive_timeout": float(limits.KEEPALIVE + limits.READ_TIMEOUT),
-        "max_line_size": limits.HEADER_BYTES,
-        "max_field_size": limits.HEADER_BYTES,
-        "max_headers": _HEADER_COUNT,
-        "lingering_time": 1.0,
-        "auto_decompress": False,
-        "read_bufsize": limits.REQUEST_BYTES,
-    }
-)
-"""What every aiohttp server of this endpoint is made with: bounded headers, no access log."""
 
 
 class RpcEndpoint:
@@ -87,7 +71,7 @@ class RpcEndpoint:
             lambda boot: in_start_window(boot, started) or challenge_everyone(),
         )
         self.statistics: Counter[str] = Counter()
-        """Replies by the word of their error, `ok` for results."""
+        """Replies by the word of their error, `ok` for results, `bad-http` for what could not be read."""
 
     def application(self) -> web.Application:
         """An aiohttp application with this endpoint only."""
@@ -95,10 +79,13 @@ class RpcEndpoint:
         application.router.add_route("*", "/{path:.*}", self.handle)
         return application
 
+    def server(self) -> BoundedServer:
+        """A server for one listener, with a bound of connections of its own."""
+        return BoundedServer(self.handle, self._note)
+
     def runner(self) -> web.ServerRunner:
-        """The lean way to serve: SERVER_OPTIONS, no router, at most limits.CONNECTIONS_INBOUND."""
-        options: dict[str, Any] = dict(SERVER_OPTIONS)
-        return web.ServerRunner(BoundedServer(self.handle, **options), shutdown_timeout=_SHUTDOWN_TIMEOUT)
+        """The lean way to serve: no router, everything bounded."""
+        return web.ServerRunner(self.server(), shutdown_timeout=_SHUTDOWN_TIMEOUT)
 
     def cut(self, did: Did) -> None:
         """Cancel what runs for this DID and close its connections, before returning (invariant 6)."""
@@ -124,6 +111,9 @@ class RpcEndpoint:
         except (RpcError, WireError) as error:
             return self._error(passage, error)
         return await self._serve(passage, request)
+
+    def _note(self, word: str) -> None:
+        self.statistics[word] += 1
 
     async def _serve(self, passage: Passage, request: web.BaseRequest) -> web.Response:
         assert passage.did is not None
@@ -180,7 +170,7 @@ class RpcEndpoint:
 
 
 def _response(status: int, body: bytes, fields: dict[str, str]) -> web.Response:
-    fields["Server"] = _SERVER
+    fields["Server"] = SERVER_NAME
     if status == _UNAUTHORIZED:
         fields["WWW-Authenticate"] = "EnigmaFed"
     return web.Response(status=status, body=body, headers=fields)
@@ -201,7 +191,7 @@ def _elsewhere(request: web.BaseRequest) -> web.Response:
         response = web.Response(status=400, text=f"the target is exactly {httpsig.PATH}\n")
     else:
         response = web.Response(status=404, text="not found\n")
-    response.headers["Server"] = _SERVER
+    response.headers["Server"] = SERVER_NAME
     response.force_close()
     return response
 

@@ -1,9 +1,9 @@
 """The order of checks of a signed request (PROTOCOL section 1), without I/O: who passes, and why not.
 
 Size and content type are checked before. A member passes: form, audience, freshness, digest,
-signature, (method that needs a challenge), nonce. A join of an unknown DID passes: form with
-body, audience, freshness, token look-up, digest, signature, nonce. A challenge is asked for
-before the nonce is remembered, so the retry with the same nonce can pass, once.
+signature, (method that needs a challenge), nonce. A join of an unknown DID passes: form, a
+smaller size, audience, freshness, body, token look-up, digest, signature, nonce. A challenge is
+asked for before the nonce is remembered, so the retry with the same nonce can pass, once.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final, Protocol
+from typing import Protocol
 
 from enigma_fed.base import limits
 from enigma_fed.base.errors import DidInvalid, WireError
@@ -28,6 +28,7 @@ from enigma_fed.base.rpc_errors import (
     Removed,
     RpcError,
     Stale,
+    TooLarge,
     UnknownPeer,
     UnknownToken,
     WrongAudience,
@@ -35,17 +36,14 @@ from enigma_fed.base.rpc_errors import (
 from enigma_fed.identity.signing import verify
 from enigma_fed.rpc import rules
 from enigma_fed.rpc.challenge import Challenger
-from enigma_fed.rpc.methods import Method, MethodTable, Params, Standing
-from enigma_fed.rpc.noncetable import STRANGERS, NonceTable
+from enigma_fed.rpc.methods import Method, MethodTable, Params, Standing, TokenParams
+from enigma_fed.rpc.noncetable import NonceTable
 from enigma_fed.wire import contentdigest, httpsig, jsonrpc
 from enigma_fed.wire.httpsig import Fields, SignedRequest
 from enigma_fed.wire.jsonrpc import BodyForm, Call
 from enigma_fed.wire.records import TrustLevel
 
 __all__ = ["Doorkeeper", "Gate", "Passage", "Standing"]
-
-_DIDS_CACHED: Final = 1024
-"""Key ids whose point check is remembered: bounded, anyone can name one."""
 
 
 class Doorkeeper(Protocol):
@@ -82,6 +80,8 @@ class Passage:
     call: Call | None = None
     method: Method | None = None
     params: Params | None = None
+    token_hash: bytes | None = None
+    """Of the token that a join brings, once it was looked up."""
 
 
 class Gate:
@@ -102,7 +102,7 @@ class Gate:
         self._challenger = challenger
         self._challenge_all = challenge_all
         self._nonces = NonceTable()
-        self._parse_keyid = lru_cache(maxsize=_DIDS_CACHED)(Did.parse_url)
+        self._parse_keyid = lru_cache(maxsize=limits.DIDS_CACHED)(Did.parse_url)
 
     def examine(self, passage: Passage, fields: Fields, body: bytes, *, wall: float, boot: float) -> None:
         """Run every check; on return `passage` has a method to run. Raises RpcError, WireError."""
@@ -110,13 +110,13 @@ class Gate:
         did = self._read_keyid(signed.keyid)
         passage.did, passage.signature_field = did, signed.signature_field
         standing = passage.standing = self._doorkeeper.standing(did)
-        if standing is Standing.UNKNOWN:
-            self._read_call(passage, body)
+        if standing is Standing.UNKNOWN and len(body) > limits.STRANGER_REQUEST_BYTES:
+            raise TooLarge(f"an unknown DID has at most {limits.STRANGER_REQUEST_BYTES} bytes")
         if signed.audience != self._own:
             raise WrongAudience
         self._check_freshness(signed, did, wall, boot)
-        if standing is Standing.UNKNOWN and passage.method is not None and passage.method.open_to_unknown:
-            self._look_up_token(passage, passage.method)
+        if standing is Standing.UNKNOWN:
+            self._read_stranger(passage, body)
         if not contentdigest.matches(signed.digest, body):
             raise BadDigest
         if not verify(did.public_key, signed.base, signed.signature):
@@ -143,9 +143,15 @@ class Gate:
         except DidInvalid as error:
             raise MalformedRequest(f"its keyid is no DID: {error.detail}") from None
 
-    def _read_call(self, passage: Passage, body: bytes) -> None:
-        passage.call = jsonrpc.decode_call(passage.form, body)
+    def _read_call(self, passage: Passage, body: bytes, items: int = limits.BODY_ITEMS) -> None:
+        passage.call = jsonrpc.decode_call(passage.form, body, items)
         passage.method = self._methods.find(passage.call.method)
+
+    def _read_stranger(self, passage: Passage, body: bytes) -> None:
+        """Read the body; of a join, look up the token."""
+        self._read_call(passage, body, limits.STRANGER_ITEMS)
+        if passage.method is not None and passage.method.open_to_unknown:
+            self._look_up_token(passage, passage.method)
 
     def _check_freshness(self, signed: SignedRequest, did: Did, wall: float, boot: float) -> None:
         if signed.challenge is not None:
@@ -160,7 +166,10 @@ class Gate:
         return Stale(why, challenge=self._challenger.issue(did.public_key, signed.nonce, boot))
 
     def _look_up_token(self, passage: Passage, method: Method) -> None:
-        self._doorkeeper.check_token(self.read_params(passage, method))
+        params = self.read_params(passage, method)
+        self._doorkeeper.check_token(params)
+        assert isinstance(params, TokenParams)
+        passage.token_hash = params.token_hash
 
     def _pass_known(
         self, passage: Passage, signed: SignedRequest, did: Did, body: bytes, wall: float, boot: float
@@ -173,7 +182,7 @@ class Gate:
         method = passage.method
         if method is not None and method.challenge and signed.challenge is None:
             raise self._challenge(f"{method.name} always needs a challenge", signed, did, boot)
-        self._use_nonce(signed, did, did.public_key, wall, boot)
+        self._use_nonce(signed, did, None, wall, boot)
         passage.past_nonce = True
         if passage.standing is Standing.MEMBER:
             self._doorkeeper.heard(did)
@@ -191,26 +200,28 @@ class Gate:
         elif passage.method is None or not passage.method.open_to_unknown:
             passage.past_nonce = True
             raise UnknownPeer
-        self._use_nonce(signed, did, STRANGERS, wall, boot)
+        self._use_nonce(signed, did, passage.token_hash, wall, boot)
         passage.past_nonce = True
 
     def _check_return(self, passage: Passage, body: bytes) -> None:
         """Raise Removed unless a removed DID brings a token of ours; the rules of joins see the rest."""
         try:
-            self._read_call(passage, body)
-            if passage.method is not None and passage.method.open_to_unknown:
-                self._look_up_token(passage, passage.method)
+            if len(body) <= limits.STRANGER_REQUEST_BYTES:
+                self._read_stranger(passage, body)
+            if passage.token_hash is not None:
                 return
         except (ParseError, InvalidRequest, InvalidParams, UnknownToken):
             pass
         passage.past_nonce = True
         raise Removed
 
-    def _use_nonce(self, signed: SignedRequest, did: Did, owner: bytes, wall: float, boot: float) -> None:
+    def _use_nonce(
+        self, signed: SignedRequest, did: Did, token_hash: bytes | None, wall: float, boot: float
+    ) -> None:
         # A challenged request can never pass by its `created`: it need not be remembered up to that time.
         created = signed.created if signed.challenge is None else int(wall)
         end = rules.nonce_end(created, wall, boot)
-        self._nonces.use(did.public_key, signed.nonce, owner=owner, until=end, now=boot)
+        self._nonces.use(did.public_key, signed.nonce, until=end, now=boot, token_hash=token_hash)
 
 
 def in_start_window(boot: float, started: float) -> bool:

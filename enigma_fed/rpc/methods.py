@@ -6,7 +6,7 @@ import enum
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, runtime_checkable
 
 from enigma_fed.base.errors import FieldInvalid
 from enigma_fed.base.ids import Did
@@ -59,14 +59,24 @@ class Params(Protocol):
         ...
 
 
+@runtime_checkable
+class TokenParams(Params, Protocol):
+    """The parameters of a method that is open to an unknown DID: a token of ours vouches for it."""
+
+    @property
+    def token_hash(self) -> bytes:
+        """Tells tokens apart: each has a share of the replay table."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Method:
     """One method: how its params are read, who may call it, what runs.
 
     `trust` is the least level of a member (None: any member). `open_to_unknown` lets a DID in
-    that is no member (joins only). `challenge` asks every caller for a challenge (invariant 2).
-    `open_to_self` lets the node reach itself. `handler` gets the caller and the read params; it
-    raises an RpcError to refuse.
+    that is no member (joins only: the params are TokenParams). `challenge` asks every caller for a
+    challenge (invariant 2). `open_to_self` lets the node reach itself. `handler` gets the caller
+    and the read params; it raises an RpcError to refuse.
     """
 
     name: str

@@ -3,53 +3,78 @@
 from __future__ import annotations
 
 import heapq
+from typing import Final
 
 from enigma_fed.base import limits
 from enigma_fed.base.rpc_errors import Busy, Replayed
 
-STRANGERS = b""
-"""One owner for all keys that are no members: joins share one bucket, so that made-up keys fill only that."""
+_STRANGERS: Final = b""
+"""The share of all keys that are no members."""
+_TOKEN: Final = b"token "
 
 
 class NonceTable:
     """Used nonces by key, until their time is over; times are seconds on the boot clock.
 
     A full table refuses new requests instead of forgetting a nonce, since a forgotten nonce
-    could be played again.
+    could be played again. A member's nonces count against its own share; those of joins, whose
+    keys anyone can make up, against their token's share and one of all strangers.
     """
 
-    def __init__(self, per_owner: int = limits.NONCES_PER_KEY, in_all: int = limits.NONCES_IN_ALL) -> None:
-        self._per_owner = per_owner
+    def __init__(
+        self,
+        per_key: int = limits.NONCES_PER_KEY,
+        per_token: int = limits.NONCES_PER_TOKEN,
+        of_strangers: int = limits.NONCES_OF_STRANGERS,
+        in_all: int = limits.NONCES_IN_ALL,
+    ) -> None:
+        self._per_key = per_key
+        self._per_token = per_token
+        self._of_strangers = of_strangers
         self._in_all = in_all
         self._seen: set[tuple[bytes, str]] = set()
-        self._ends: list[tuple[float, bytes, tuple[bytes, str]]] = []
+        self._ends: list[tuple[float, tuple[bytes, ...], tuple[bytes, str]]] = []
         self._counts: dict[bytes, int] = {}
 
     def __len__(self) -> int:
         return len(self._seen)
 
-    def use(self, key: bytes, nonce: str, *, owner: bytes, until: float, now: float) -> None:
+    def use(
+        self, key: bytes, nonce: str, *, until: float, now: float, token_hash: bytes | None = None
+    ) -> None:
         """Remember a nonce of a public key until `until`; raises Replayed, Busy.
 
-        `owner` is whose share it counts against: the key itself, or STRANGERS.
+        `token_hash` is of the token by which a key that is no member's comes in.
         """
         self._forget(now)
         entry = (key, nonce)
         if entry in self._seen:
             raise Replayed("its nonce was used before")
-        count = self._counts.get(owner, 0)
-        if count >= self._per_owner or len(self._seen) >= self._in_all:
+        shares = self._shares(key, token_hash)
+        full = any(self._counts.get(owner, 0) >= bound for owner, bound in shares.items())
+        if full or len(self._seen) >= self._in_all:
             raise Busy("too many requests in two minutes")
         self._seen.add(entry)
-        self._counts[owner] = count + 1
-        heapq.heappush(self._ends, (until, owner, entry))
+        for owner in shares:
+            self._counts[owner] = self._counts.get(owner, 0) + 1
+        heapq.heappush(self._ends, (until, tuple(shares), entry))
+
+    def _shares(self, key: bytes, token_hash: bytes | None) -> dict[bytes, int]:
+        """The shares that a nonce counts against, with their bounds; names of different lengths."""
+        if token_hash is None:
+            return {key: self._per_key}
+        return {_TOKEN + token_hash: self._per_token, _STRANGERS: self._of_strangers}
 
     def _forget(self, now: float) -> None:
         while self._ends and self._ends[0][0] <= now:
-            _, owner, entry = heapq.heappop(self._ends)
+            _, owners, entry = heapq.heappop(self._ends)
             self._seen.discard(entry)
-            left = self._counts[owner] - 1
-            if left:
-                self._counts[owner] = left
-            else:
-                del self._counts[owner]
+            for owner in owners:
+                self._release(owner)
+
+    def _release(self, owner: bytes) -> None:
+        left = self._counts[owner] - 1
+        if left:
+            self._counts[owner] = left
+        else:
+            del self._counts[owner]

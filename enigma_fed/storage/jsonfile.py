@@ -173,7 +173,8 @@ def unseal(data: bytes) -> tuple[Mapping[str, object], int]:
 
     Raises WireError for damage and StoreNewer for a version that is not ours.
     """
-    body = strictjson.decode(data, limit=limits.STORE_FILE_BYTES)
+    # An integer of another agent beyond ours damages the entry that it stands in, not the file.
+    body = strictjson.decode(data, limit=limits.STORE_FILE_BYTES, large_integers=True)
     if not isinstance(body, dict):
         raise WireError("it is not a JSON object")
     if not body.keys() & {"version", "rev", "sum"}:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final
 
+from enigma_fed.base import limits
 from enigma_fed.base.errors import AlreadyInitialised, NotInitialised, WriteFailed
 from enigma_fed.storage import modes
 from enigma_fed.storage.disk import Disk
-
-_LIMIT: Final = 64 * 1024
 
 
 def write_new(path: Path, data: bytes, *, disk: Disk | None = None) -> None:
@@ -31,7 +29,7 @@ def read(path: Path, *, disk: Disk | None = None) -> bytes:
     """
     modes.check_folder(path.parent)
     try:
-        return (disk or Disk()).read(path, _LIMIT)
+        return (disk or Disk()).read(path, limits.SECRET_FILE_BYTES)
     except FileNotFoundError:
         raise NotInitialised(f"{path} is missing", hint="Run: enigma-fed init") from None
     except OSError as error:

@@ -12,7 +12,7 @@ from typing import TypeVar
 from enigma_fed.base import limits
 from enigma_fed.base.errors import InviteError, WireError
 from enigma_fed.wire import fields, hexadecimal, invite, strictjson, timestamps
-from enigma_fed.wire.nodesfile import TOKEN_HASH_BYTES
+from enigma_fed.wire.nodesfile import TOKEN_HASH_BYTES, name_or_none
 from enigma_fed.wire.records import (
     IncomingInvite,
     InvitesFile,
@@ -145,7 +145,7 @@ def _incoming_in(members: fields.Object) -> IncomingInvite:
         code=fields.optional(fields.text, members, "code"),
         did=fields.identity(members),
         onion=fields.onion(members, "onion"),
-        name=fields.optional(fields.node_name, members, "name"),
+        name=name_or_none(members, "name"),
         token_hash=fields.hexadecimals(members, "token_hash", TOKEN_HASH_BYTES),
         created_at=fields.time(members, "created_at"),
         expires_at=fields.time(members, "expires_at"),
@@ -162,7 +162,7 @@ def _pending_in(members: fields.Object) -> PendingJoin:
     return PendingJoin(
         did=fields.identity(members),
         onion=fields.onion(members, "onion"),
-        name=fields.optional(fields.node_name, members, "name"),
+        name=name_or_none(members, "name"),
         token_hash=fields.hexadecimals(members, "token_hash", TOKEN_HASH_BYTES),
         scope=fields.choice(TrustLevel, members, "scope"),
         received_at=fields.time(members, "received_at"),

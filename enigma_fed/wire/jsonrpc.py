@@ -15,14 +15,12 @@ import msgspec
 from enigma_fed.base import limits
 from enigma_fed.base.errors import EnigmaError, WireError
 from enigma_fed.base.rpc_errors import InvalidParams, InvalidRequest, ParseError
-from enigma_fed.wire import cbor, strictjson
+from enigma_fed.wire import cbor, itemcount, strictjson
 
 CallId = int | str | None
 """What can stand in `id`."""
 
 _VERSION: Final = "2.0"
-_METHOD_CHARACTERS: Final = 128
-_ID_CHARACTERS: Final = 128
 _WORD: Final = re.compile(r"[a-z][a-z0-9-]{0,63}")
 _CBOR_HEAD: Final = b"\xa3\x62id"
 _CBOR_RESULT: Final = b"\x66result"
@@ -44,8 +42,9 @@ class BodyForm(enum.Enum):
         """The body of a plain value."""
         return cbor.encode(value) if self is BodyForm.CBOR else strictjson.encode(value)
 
-    def decode(self, body: bytes, limit: int) -> object:
-        """The plain value of a body of at most `limit` bytes; raises WireError."""
+    def decode(self, body: bytes, limit: int, items: int = limits.BODY_ITEMS) -> object:
+        """The plain value of a body of at most `limit` bytes and `items` values; raises WireError."""
+        itemcount.check(body, items, binary=self.binary)
         codec = cbor if self is BodyForm.CBOR else strictjson
         return codec.decode(body, limit=limit)
 
@@ -84,10 +83,10 @@ def encode_call(form: BodyForm, method: str, params: object, call_id: int) -> by
     return form.encode({"jsonrpc": _VERSION, "id": call_id, "method": method, "params": params})
 
 
-def decode_call(form: BodyForm, body: bytes) -> Call:
-    """Read a request's body; raises ParseError, InvalidRequest, InvalidParams."""
+def decode_call(form: BodyForm, body: bytes, items: int = limits.BODY_ITEMS) -> Call:
+    """Read a request's body of at most `items` values; raises ParseError, InvalidRequest, InvalidParams."""
     try:
-        value = form.decode(body, limits.REQUEST_BYTES)
+        value = form.decode(body, limits.REQUEST_BYTES, items)
     except WireError as error:
         raise ParseError(error.detail) from None
     if isinstance(value, list):
@@ -97,7 +96,7 @@ def decode_call(form: BodyForm, body: bytes) -> Call:
     if value.get("jsonrpc", _VERSION) != _VERSION or ("id" in value and "jsonrpc" not in value):
         raise InvalidRequest('jsonrpc must be "2.0"')
     method = value.get("method")
-    if not isinstance(method, str) or not 0 < len(method) <= _METHOD_CHARACTERS:
+    if not isinstance(method, str) or not 0 < len(method) <= limits.METHOD_CHARACTERS:
         raise InvalidRequest("method must be a short string")
     call_id = _read_id(value.get("id"))
     params = value.get("params", {})
@@ -139,7 +138,7 @@ def decode_outcome(form: BodyForm, body: bytes, call_id: int) -> Outcome:
 
 
 def _read_id(value: object) -> CallId:
-    if value is None or (isinstance(value, str) and len(value) <= _ID_CHARACTERS):
+    if value is None or (isinstance(value, str) and len(value) <= limits.CALL_ID_CHARACTERS):
         return value
     if isinstance(value, int) and not isinstance(value, bool):
         return value

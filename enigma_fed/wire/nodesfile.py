@@ -1,7 +1,8 @@
 """nodes.json: the members and the tombstones (docs/FILES.md).
 
 The Rust agent's file reads too: it has no `stage`, its times carry nanoseconds, its onion
-addresses may lack `.onion`. An entry that is not valid here is kept as JSON text and never dialled.
+addresses may lack `.onion`. An entry that is not valid here is kept as JSON text and never dialled;
+a name or a state that is not valid here is left out.
 """
 
 from __future__ import annotations
@@ -106,12 +107,12 @@ def decode_node(members: fields.Object) -> Node:
     return Node(
         did=fields.identity(members),
         onion=_onion(members),
-        name=fields.optional(fields.node_name, members, "name"),
+        name=name_or_none(members, "name"),
         trust_level=fields.choice(TrustLevel, members, "trust_level"),
         added_at=added_at,
         last_seen=fields.optional(fields.time, members, "last_seen"),
         last_state=_last_state(members),
-        alias=fields.optional(fields.node_name, members, "alias"),
+        alias=name_or_none(members, "alias"),
         # An entry of the Rust agent: its owner federated it, both sides agreed.
         stage=fields.optional(_stage, members, "stage") or Stage.CONFIRMED,
         stage_at=added_at if stage_at is None else stage_at,
@@ -123,6 +124,14 @@ def decode_node(members: fields.Object) -> Node:
         paused=fields.boolean(members, "paused"),
         they_forgot_us=fields.boolean(members, "they_forgot_us"),
     )
+
+
+def name_or_none(members: fields.Object, name: str) -> str | None:
+    """A name in a file; one that is not valid here is left out: what is shown costs nobody the membership."""
+    try:
+        return fields.optional(fields.node_name, members, name)
+    except WireError:
+        return None
 
 
 def token_hashes(members: fields.Object, name: str) -> tuple[bytes, ...]:

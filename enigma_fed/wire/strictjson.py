@@ -12,13 +12,16 @@ from enigma_fed.base import limits
 from enigma_fed.base.errors import WireError
 
 _INTEGER_CHARACTERS: Final = len(str(-limits.INTEGER_MAX))
+_LARGE_INTEGER_CHARACTERS: Final = 40
+"""Integers of 128 bits: no program writes longer ones, and reading them takes time."""
 
 
-def decode(data: bytes, *, limit: int) -> object:
+def decode(data: bytes, *, limit: int, large_integers: bool = False) -> object:
     """Read UTF-8 JSON of at most `limit` bytes; raises WireError.
 
     Refused: duplicate members, NaN and infinities, lone surrogates, nesting beyond
-    `limits.JSON_DEPTH`, integers beyond ±(2^53 - 1), a byte order mark.
+    `limits.JSON_DEPTH`, integers beyond ±(2^53 - 1), a byte order mark. With `large_integers`
+    such integers are read up to 40 characters: for the reader of each member to refuse.
     """
     if len(data) > limit:
         raise WireError(f"the JSON is larger than {limit} bytes")
@@ -26,7 +29,7 @@ def decode(data: bytes, *, limit: int) -> object:
         value: object = json.loads(
             data.decode("utf-8"),
             object_pairs_hook=_members,
-            parse_int=_integer,
+            parse_int=_large_integer if large_integers else _integer,
             parse_float=_float,
             parse_constant=_constant,
         )
@@ -58,6 +61,12 @@ def _integer(text: str) -> int:
         if -limits.INTEGER_MAX <= value <= limits.INTEGER_MAX:
             return value
     raise WireError("a JSON integer is beyond 2^53 - 1")
+
+
+def _large_integer(text: str) -> int:
+    if len(text) <= _LARGE_INTEGER_CHARACTERS:
+        return int(text)
+    raise WireError(f"a JSON integer has more than {_LARGE_INTEGER_CHARACTERS} characters")
 
 
 def _float(text: str) -> float:

@@ -12,18 +12,20 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
+from enigma_fed.base import limits
 from enigma_fed.base.errors import WireError
 
-_KEY: Final = r"[a-z*][a-z0-9_.*-]*"
-_STRING: Final = r'"[ !#-\[\]-~]*"'
-_INTEGER: Final = r"0|-?[1-9][0-9]{0,14}"
-_COMPONENT: Final = rf"{_STRING}(?:;{_KEY})*"
+# Every repetition is possessive: what it took it never gives back, so no text costs more than one pass.
+_KEY: Final = r"[a-z*][a-z0-9_.*-]*+"
+_STRING: Final = r'"[ !#-\[\]-~]*+"'
+_INTEGER: Final = r"0|-?+[1-9][0-9]{0,14}+"
+_COMPONENT: Final = rf"{_STRING}(?:;{_KEY})*+"
 _INNER_LIST: Final = re.compile(
-    rf"\( *((?:{_COMPONENT}(?: +{_COMPONENT})*)?) *\)((?:; *{_KEY}=(?:{_STRING}|{_INTEGER}))*)"
+    rf"\( *+((?:{_COMPONENT}(?: ++{_COMPONENT})*+)?+) *+\)((?:; *+{_KEY}=(?:{_STRING}|{_INTEGER}))*+)"
 )
 _COMPONENTS: Final = re.compile(_COMPONENT)
-_PARAMETERS: Final = re.compile(rf"; *({_KEY})=(?:({_STRING})|({_INTEGER}))")
-_BASE64: Final = re.compile(r"[A-Za-z0-9+/]*={0,2}")
+_PARAMETERS: Final = re.compile(rf"; *+({_KEY})=(?:({_STRING})|({_INTEGER}))")
+_BASE64: Final = re.compile(r"[A-Za-z0-9+/]*+={0,2}+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +49,11 @@ def serialize_parameters(parameters: Iterable[tuple[str, int | str]]) -> str:
 def parse_inner_list(text: str, label: str) -> InnerList:
     """Read a dictionary of one member, `label=("…" "…");name=value…`.
 
-    Raises WireError for anything else, a component or a parameter that occurs twice included.
+    Raises WireError for anything else, a component or a parameter that occurs twice included, and
+    for a text of more than limits.SIGNATURE_INPUT_BYTES.
     """
+    if len(text) > limits.SIGNATURE_INPUT_BYTES:
+        raise WireError(f"it is longer than {limits.SIGNATURE_INPUT_BYTES} bytes")
     head, _, rest = text.partition("=")
     match = _INNER_LIST.fullmatch(rest) if head == label else None
     if match is None:

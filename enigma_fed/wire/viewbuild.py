@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enigma_fed.base import limits
 from enigma_fed.wire import hexadecimal
 from enigma_fed.wire.invite import Invite
 from enigma_fed.wire.records import (
@@ -176,7 +177,7 @@ def _pending(entry: PendingJoin) -> InviteView:
         direction="pending",
         stage=Stage.AWAITING_APPROVAL.value,
         stage_at=to_text(entry.received_at),
-        expires_at=to_text(entry.received_at),
+        expires_at=to_text(min(entry.received_at + limits.AWAITING_AFTER_EXPIRY, UNIX_MAX)),
         scope=entry.scope.value,
         name=entry.name,
     )

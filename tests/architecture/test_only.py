@@ -135,7 +135,6 @@ TESTED_ELSEWHERE = {
     "base/limits.py": "numbers; each is tested where it protects something",
     "base/rpc_errors.py": "tests/base/test_errors.py walks the whole tree of errors",
     "storage/disk.py": "tests/storage/test_jsonfile.py records its calls",
-    "storage/modes.py": "tests/storage/test_secretfile.py and test_folderlock.py",
     "wire/base64url.py": "tests/wire/test_plain_formats.py",
     "wire/canonicaljson.py": "tests/wire/test_plain_formats.py",
     "wire/hexadecimal.py": "tests/wire/test_plain_formats.py",

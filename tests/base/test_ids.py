@@ -20,7 +20,7 @@ def vectors(name: str) -> list[object]:
 
 
 @pytest.mark.parametrize(("text", "expect"), vectors("did.json"))
-def test_did_vectors(text: str, expect: str) -> None:
+def test_invariant_4_did_vectors(text: str, expect: str) -> None:
     if expect == "ok":
         assert str(Did.parse(text)) == text
     else:

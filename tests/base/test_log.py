@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from enigma_fed.base import log
+from enigma_fed.base import limits, log
 
 ONION = "a" * 6 + "b" * 50
 CODE = "fed1:eyJkaWQiOiJkaWQ6a2V5Onox_-09"
@@ -103,7 +103,7 @@ def test_the_file_is_its_owners_alone_and_rotates(tmp_path: Path) -> None:
     files = sorted(tmp_path.iterdir())
     assert [file.name for file in files] == ["agent.log", "agent.log.1", "agent.log.2"]
     assert all(stat.S_IMODE(file.stat().st_mode) == 0o600 for file in files)
-    assert all(file.stat().st_size <= log.FILE_BYTES for file in files)
+    assert all(file.stat().st_size <= limits.LOG_FILE_BYTES for file in files)
 
 
 def test_lines_wait_for_no_slow_reader() -> None:

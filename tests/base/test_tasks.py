@@ -36,3 +36,16 @@ async def test_close_cancels_and_waits() -> None:
     assert ended.is_set()
     assert task.cancelled()
     assert not tasks.failures
+
+
+async def test_a_task_that_is_cancelled_before_its_first_step_leaves_nothing_behind() -> None:
+    async def work() -> None:
+        raise AssertionError("never begun")
+
+    begun = work()
+    tasks = Tasks()
+    tasks.start("work", begun)
+    await tasks.close()
+    await asyncio.sleep(0)
+    assert begun.cr_frame is None  # closed: no warning that it was never awaited
+    assert not tasks.failures

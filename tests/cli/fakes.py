@@ -12,9 +12,13 @@ import msgspec
 from click.testing import CliRunner
 
 from enigma_fed.base.errors import PeerNotFound
+from enigma_fed.base.ids import OnionAddress
 from enigma_fed.cli.context import CliContext, Flags
 from enigma_fed.cli.main import COMMANDS, cli, main
 from enigma_fed.daemon.operations import Operations
+from enigma_fed.identity.nodekey import NodeKey
+from enigma_fed.wire.invite import draft
+from enigma_fed.wire.records import TrustLevel
 from enigma_fed.wire.views import (
     InviteView,
     NodeView,
@@ -52,8 +56,25 @@ PEER = PeerView(
     liveness="up",
     latency_ms=340.4,
 )
+
+
+def _code() -> str:
+    """A sound code of a home that the node does not know."""
+    made = draft(
+        did=INVITER.did,
+        onion=OnionAddress.parse(ONION),
+        token=bytes(16),
+        scope=TrustLevel.OBSERVER,
+        issued_at=1_795_000_000,
+        expires_at=4_950_000_000,
+        name="barn",
+    )
+    return made.seal(INVITER.sign(made.signing_input))
+
+
+INVITER = NodeKey(b"\x07" * 32)
 INVITE = InviteView(
-    code="fed1:" + "A" * 640,
+    code=_code(),
     did=DID,
     onion=ONION,
     pubkey=PUBKEY,

@@ -36,6 +36,11 @@ class Home:
     def flags(self) -> list[str]:
         return ["--data-dir", str(self.data_dir), "--config", str(self.config)]
 
+    @property
+    def hinted(self) -> str:
+        """The start of a command in a hint."""
+        return f"enigma-fed --config {self.config} --data-dir {self.data_dir}"
+
     def __call__(self, *words: str, typed: str | None = None) -> Outcome:
         """Run a command on it, in this process; the agent as a process of its own, until it gives up."""
         if words[0] == "run":
@@ -110,15 +115,15 @@ def taken_port() -> socket.socket:
 class Forger:
     """Makes invite codes member by member, right and wrong."""
 
-    def __init__(self) -> None:
-        self.key = NodeKey(b"\x07" * 32)
+    def __init__(self, seed: bytes = b"\x07" * 32) -> None:
+        self.key = NodeKey(seed)
         self.onion: OnionAddress = OnionKey(b"\x08" * 32).address
         now = int(time.time())
         self.members: dict[str, Any] = {
             "did": str(self.key.did),
             "onion": str(self.onion),
             "pubkey": self.key.did.public_key.hex(),
-            "token": "0f" * 16,
+            "token": seed[:1].hex() * 16,
             "v": 1,
             "iat": now - 60,
             "exp": now + 3600,

@@ -224,7 +224,7 @@ def test_a_folder_without_a_node(tmp_path: Path) -> None:
     for words in (["id"], ["invite", "create"], ["peer", "list"]):
         shown = home(*words)
         assert (shown.exit_code, shown.out) == (1, "")
-        assert "enigma-fed init" in shown.err
+        assert f"{home.hinted} init" in shown.err
     assert not home.data_dir.exists()
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
+from enigma_fed.cli.codes import drain
 from tests.cli.fakes import CODE, FakeNode, invoke
 
 
@@ -18,6 +20,27 @@ def test_accept_takes_the_code_from_anywhere(tmp_path: Path, way: str) -> None:
     assert shown.exit_code == 0
     assert ("invite_accept", CODE, "trusted", False) in node.calls
     assert ("shell's history" in shown.err) == (way == "argument")
+
+
+@pytest.mark.parametrize("way", ["-", "--file"])
+def test_white_space_that_mail_put_into_a_code_is_dropped(tmp_path: Path, way: str) -> None:
+    wrapped = "\r\n".join(f"  {CODE[i : i + 70]}" for i in range(0, len(CODE), 70))
+    node, path = FakeNode(), tmp_path / "code"
+    path.write_text(wrapped)
+    words = ["--file", str(path)] if way == "--file" else ["-"]
+    assert invoke("invite", "accept", *words, node=node, typed=wrapped).exit_code == 0
+    assert ("invite_accept", CODE, "observer", False) in node.calls
+
+
+def test_the_rest_of_a_pasted_code_is_taken_from_the_terminal() -> None:
+    ours, terminal = os.openpty()
+    try:
+        os.write(ours, b"second\nthird\nlast without an end")
+        assert drain(terminal).split() == ["second", "third", "last", "without", "an", "end"]
+        assert drain(terminal) == ""
+    finally:
+        os.close(ours)
+        os.close(terminal)
 
 
 def test_accept_without_a_code_and_without_a_terminal_is_2() -> None:

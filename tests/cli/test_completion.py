@@ -27,6 +27,12 @@ def test_completion_is_a_script_of_that_shell(tmp_path: Path, shell: str) -> Non
     subprocess.run([program, "-n", str(script)], check=True)
 
 
+def test_completion_without_a_shell_names_the_shells_in_one_line() -> None:
+    shown = invoke("completion")
+    assert (shown.exit_code, len(shown.err.splitlines())) == (2, 1)
+    assert "bash, zsh, fish" in shown.err
+
+
 @pytest.mark.parametrize(
     ("typed", "offered"),
     [

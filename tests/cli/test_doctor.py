@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.cli.homes import make_home
+from tests.cli.homes import Home, make_home
 
 
 def test_doctor_of_a_sound_node(tmp_path: Path) -> None:
@@ -12,3 +12,26 @@ def test_doctor_of_a_sound_node(tmp_path: Path) -> None:
     shown = home("doctor", "--json")
     assert not [finding for finding in shown.json if finding["result"] == "failure"]
     assert shown.exit_code == 0
+
+
+def test_doctor_before_init_says_how_to_make_a_node(tmp_path: Path) -> None:
+    home = Home(tmp_path / "new", tmp_path / "new.toml")
+    home.configure('[tor]\nmode = "off"\n')
+    shown = home("doctor")
+    assert shown.exit_code == 1
+    assert f"{home.hinted} init" in shown.out
+    checks = {finding["check"] for finding in home("doctor", "--json").json}
+    assert "node" in checks
+    assert not checks & {"keys", "stores", "file modes", "agent"}
+
+
+def test_doctor_of_a_damaged_store_says_how_to_mend_it_and_ends_with_7(tmp_path: Path) -> None:
+    home = make_home(tmp_path, "attic")
+    store = tmp_path / "attic" / "federation" / "nodes.json"
+    assert store.exists()
+    store.write_bytes(store.read_bytes().replace(b"nodes", b"nodez"))
+    shown = home("doctor", "--json")
+    (finding,) = [entry for entry in shown.json if entry["check"] == "stores"]
+    assert finding["result"] == "failure"
+    assert ".bak" in finding["fix"]
+    assert shown.exit_code == 7

@@ -39,6 +39,16 @@ def test_an_error_is_one_json_object_on_standard_error_with_json() -> None:
     assert shown.error == {"code": "peer-unreachable", "message": message, "hint": "Try later."}
 
 
+@pytest.mark.parametrize("flags", [["--data-dir", "/d x"], ["--data-dir=/other", "--data-dir=/d x"]])
+def test_a_hint_speaks_to_the_node_that_the_line_named(flags: list[str]) -> None:
+    error = errors.PeerNotFound("bob", hint="See: enigma-fed peer list")
+    shown = invoke("peer", "list", *flags, node=FakeNode(error=error))
+    assert shown.err.endswith("See: enigma-fed --data-dir '/d x' peer list.\n")
+    assert "--help" in invoke("peer", *flags, "nothing").err
+    shown = invoke("peer", "list", "--json", *flags, "--config", "/c", node=FakeNode(error=error))
+    assert shown.error["hint"] == "See: enigma-fed --config /c --data-dir '/d x' peer list"
+
+
 @pytest.mark.parametrize(
     "words",
     [

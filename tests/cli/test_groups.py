@@ -43,7 +43,9 @@ def test_global_flags_go_anywhere_and_the_last_one_wins(words: list[str]) -> Non
 
 
 def test_a_mistyped_command_gets_a_suggestion() -> None:
-    assert "did you mean 'status'?" in invoke("statsu").err
+    assert "did you mean 'status'? See `enigma-fed --help`." in invoke("statsu").err
+    assert "did you mean 'remove'? See `enigma-fed peer --help`." in invoke("peer", "remov", "x").err
+    assert "did you mean 'accept'?" in invoke("invite", "acept").err
 
 
 @pytest.mark.parametrize("words", [[], ["peer"]])

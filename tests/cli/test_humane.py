@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from enigma_fed.cli import humane
@@ -31,10 +33,29 @@ def test_durations(seconds: float, text: str) -> None:
         ("1970-01-01T00:01:40Z", "just now"),
         ("1970-01-01T00:00:40Z", "1 min ago"),
         ("1970-01-01T01:01:40Z", "in 1 h"),
+        ("1970-01-01T02:01:00Z", "in 1 h 59 min"),
     ],
 )
 def test_times_against_now(when: str | None, text: str) -> None:
     assert humane.ago(when, 100.0) == text
+
+
+def test_a_time_is_shown_in_the_zone_of_this_machine_with_its_age(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "EST5")
+    time.tzset()
+    try:
+        assert humane.at("1970-01-01T06:00:00Z", 7 * 3600.0) == "1970-01-01 01:00 (1 h ago)"
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert humane.at(None, 0.0) == "never"
+
+
+def test_small_words() -> None:
+    assert (humane.role("observer"), humane.role("trusted")) == ("an observer", "trusted")
+    assert humane.brief("It ended. Ask again.") == "It ended."
+    assert humane.brief("it ended") == "it ended"
+    assert humane.short_did("did:key:z6MkhaXgBZDvotDkL") == "z6MkhaXgBZDv…"
 
 
 @pytest.mark.parametrize(

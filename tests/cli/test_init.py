@@ -13,7 +13,12 @@ def test_init_prints_the_did_and_what_to_do_next(tmp_path: Path) -> None:
     shown = home("init", "--name", 'Grandma\'s "attic"')
     node = home("id", "--json").json
     assert (shown.exit_code, shown.out) == (0, f"{node['did']}\n")
-    assert "enigma-fed run" in shown.err
+    for step in (
+        "identity/node.key and tor/onion.key",
+        f"{home.hinted} doctor",
+        f"{home.hinted} run",
+    ):
+        assert step in shown.err
     assert node["name"] == 'Grandma\'s "attic"'
 
 

@@ -20,7 +20,7 @@ def test_logs_shows_the_last_lines(tmp_path: Path) -> None:
 def test_logs_without_a_log_says_who_writes_it(tmp_path: Path) -> None:
     shown = invoke("logs", "--data-dir", str(tmp_path))
     assert (shown.exit_code, shown.out) == (0, "")
-    assert "enigma-fed run" in shown.err
+    assert f"enigma-fed --data-dir {tmp_path} run" in shown.err
 
 
 def test_following_a_log_goes_on_over_a_rotation(tmp_path: Path) -> None:

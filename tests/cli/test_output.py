@@ -32,7 +32,7 @@ def test_what_takes_longer_shows_progress_on_standard_error(
 
     monkeypatch.setattr(output, "talk", seen)
     shown = invoke("peer", *words, node=SlowNode())
-    assert waited == [True]
+    assert waited[0] is True
     assert "asking over Tor" in shown.err
 
 

@@ -8,7 +8,9 @@ from typing import Any
 import msgspec
 import pytest
 
+from enigma_fed.base.errors import PeerNotFound
 from enigma_fed.cli import output
+from enigma_fed.wire.views import PeerView, PingView
 from tests.cli.fakes import DID, PEER, FakeNode, invoke
 from tests.cli.homes import Forger, make_home
 
@@ -125,4 +127,85 @@ def test_sync_and_ping_without_an_agent_say_how_to_start_it(tmp_path: Path) -> N
     for words in (["sync"], ["ping", "cellar"]):
         shown = home("peer", *words)
         assert (shown.exit_code, shown.out) == (1, "")
-        assert "enigma-fed run" in shown.err
+        assert f"{home.hinted} run" in shown.err
+
+
+WAITING = msgspec.structs.replace(
+    PEER, did=f"{DID[:-4]}Late", name="bob", stage="awaiting-approval", joined_as="inviter"
+)
+
+
+class WithoutMember(FakeNode):
+    """A node on which nobody can be polled or approved; everybody is known."""
+
+    def peer_approve(self, ref: str) -> PeerView:
+        raise PeerNotFound(ref)
+
+    def peer_sync(self, ref: str | None) -> list[PeerView]:
+        if ref is None:
+            return []
+        raise PeerNotFound(ref)
+
+    def peer_ping(self, ref: str) -> PingView:
+        raise PeerNotFound(ref)
+
+
+def test_approving_a_member_is_a_conflict() -> None:
+    shown = invoke("peer", "approve", "cellar", node=WithoutMember())
+    assert shown.exit_code == 6
+    assert "cellar does not wait for approval" in shown.err
+    assert invoke("peer", "approve", "nobody", node=WithoutMember()).exit_code == 5
+
+
+@pytest.mark.parametrize("verb", ["sync", "ping"])
+def test_reaching_one_that_waits_for_approval_says_so(verb: str) -> None:
+    shown = invoke("peer", verb, "bob", node=WithoutMember(peers=[WAITING]))
+    assert shown.exit_code == 6
+    assert "bob waits for your approval" in shown.err
+    assert f"enigma-fed peer approve {WAITING.did}" in shown.err
+
+
+def test_sync_says_what_is_pending() -> None:
+    shown = invoke("peer", "sync", node=WithoutMember(peers=[WAITING]))
+    assert f"bob waits for your approval: enigma-fed peer approve {WAITING.did}" in shown.err
+    undelivered = msgspec.structs.replace(PEER, stage="accepted-here")
+    assert (
+        "cellar: the join is recorded here" in invoke("peer", "sync", node=FakeNode(peers=[undelivered])).err
+    )
+    assert invoke("peer", "sync", node=FakeNode()).err == ""
+
+
+def test_list_is_in_the_order_of_the_names() -> None:
+    peers = [msgspec.structs.replace(PEER, name=name) for name in ("zoo", "Barn", "attic")]
+    shown = invoke("peer", "list", node=FakeNode(peers=peers))
+    assert [line.split()[0] for line in shown.out.splitlines()] == ["NAME", "attic", "Barn", "zoo"]
+
+
+def test_a_piece_of_a_did_that_is_too_short_is_told_so() -> None:
+    for ref in ("z6Mk", "did:key:z6Mkh"):
+        shown = invoke("peer", "show", ref, node=FakeNode())
+        assert shown.exit_code == 5
+        assert "at least 6 characters" in shown.err
+    assert "characters" not in invoke("peer", "show", "z6Mkhxx", node=FakeNode()).err
+
+
+def test_a_peer_that_refused_is_not_shown_as_up() -> None:
+    refused = msgspec.structs.replace(PEER, stage="refused", last_error="That node removed this one.")
+    row = invoke("peer", "list", node=FakeNode(peers=[refused])).out.splitlines()[1].split()
+    assert "refused" in row
+    assert "up" not in row
+
+
+def test_words_about_a_peer() -> None:
+    assert invoke("peer", "trust", "cellar", "observer", node=FakeNode()).err == (
+        "cellar is an observer here now.\n"
+    )
+    assert invoke("peer", "remove", "cellar", node=FakeNode()).err.startswith("Removed cellar. ")
+
+
+def test_the_list_has_the_first_sentence_of_a_problem_and_show_has_all() -> None:
+    long = msgspec.structs.replace(PEER, last_error="It did not answer. The agent goes on trying.")
+    shown = invoke("peer", "list", node=FakeNode(peers=[long])).out
+    assert "It did not answer." in shown
+    assert "goes on trying" not in shown
+    assert "goes on trying" in invoke("peer", "show", "cellar", node=FakeNode(peers=[long])).out

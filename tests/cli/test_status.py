@@ -18,3 +18,9 @@ def test_status_says_how_far_tor_is_and_why_and_what_to_do_next() -> None:
     ):
         assert part in shown.out
     assert invoke("status", "--json", node=FakeNode()).json["tor"]["percent"] == 14
+
+
+def test_the_next_steps_speak_to_the_node_that_was_asked() -> None:
+    step = "Make an invite: enigma-fed --data-dir /d invite create"
+    assert f"Next: {step}\n" in invoke("status", "--data-dir", "/d", node=FakeNode()).out
+    assert invoke("--data-dir", "/d", "status", "--json", node=FakeNode()).json["next_steps"] == [step]

@@ -34,6 +34,10 @@ def test_a_lifetime_that_cannot_be_used_is_2_and_nothing_is_made(text: str) -> N
     assert node.calls == []
 
 
+def test_the_help_names_the_range() -> None:
+    assert "1m to 30d" in invoke("invite", "create", "--help").out
+
+
 def test_the_bounds_of_a_lifetime_are_the_limits() -> None:
     assert parse_ttl(str(limits.INVITE_TTL_MIN)) == limits.INVITE_TTL_MIN
     assert parse_ttl(str(limits.INVITE_TTL_MAX)) == limits.INVITE_TTL_MAX

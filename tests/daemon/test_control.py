@@ -22,9 +22,10 @@ from enigma_fed.base.errors import (
 )
 from enigma_fed.daemon import calls, control, controlclient
 from enigma_fed.daemon.calls import Call, Params
-from enigma_fed.daemon.control import ControlServer, bind_private
+from enigma_fed.daemon.control import ControlServer
 from enigma_fed.daemon.controlclient import answers, call_agent
 from enigma_fed.daemon.controlwire import decode_response, encode_request
+from enigma_fed.transports.unixsocket import bind_private
 from enigma_fed.wire.views import PingView
 
 PING = PingView(did="d", name="n", latency_ms=1.0)
@@ -203,18 +204,6 @@ async def test_a_running_command_ends_when_the_agent_stops(path: Path, agent: Ag
     await server.close()
     with pytest.raises(OperationFailed):
         await command
-
-
-def test_a_file_in_the_way_is_not_removed(path: Path) -> None:
-    path.write_text("mine")
-    with pytest.raises(OperationFailed):
-        bind_private(path)
-    assert path.read_text() == "mine"
-
-
-def test_a_path_that_no_socket_can_have_is_an_error(runtime_dir: Path) -> None:
-    with pytest.raises(OperationFailed, match="too long"):
-        bind_private(runtime_dir / ("x" * 120))
 
 
 def test_an_agent_that_never_answers_is_not_waited_for_for_ever(path: Path) -> None:

@@ -12,9 +12,9 @@ import pytest
 from enigma_fed.base import limits
 from enigma_fed.base.errors import OperationFailed
 from enigma_fed.daemon import calls
-from enigma_fed.daemon.control import bind_private
 from enigma_fed.daemon.controlclient import answers, call_agent
 from enigma_fed.daemon.controlwire import encode_result
+from enigma_fed.transports.unixsocket import bind_private
 from enigma_fed.wire.views import PingView
 
 PING = PingView(did="d", name="n", latency_ms=1.0)

@@ -41,9 +41,26 @@ def test_a_healthy_node_has_no_failure(paths: Paths, settings: Settings) -> None
 
 def test_no_node_yet_is_said(paths: Paths, settings: Settings) -> None:
     found = results(paths, settings)
-    assert found["keys"].result == "failure"
-    assert "enigma-fed init" in found["keys"].fix
+    assert found["node"].result == "failure"
+    assert "enigma-fed init" in found["node"].fix
+    assert not found.keys() & {"keys", "file modes", "stores", "agent"}
     assert not paths.data_dir.exists()
+
+
+def test_a_node_without_its_key_is_not_taken_for_none(paths: Paths, settings: Settings) -> None:
+    initialise(paths, settings)
+    paths.node_key.unlink()
+    found = results(paths, settings)
+    assert "node" not in found
+    assert found["keys"].result == "failure"
+
+
+def test_a_size_has_a_unit_that_can_be_read() -> None:
+    assert (doctor._size(300 * 2**20), doctor._size(10 * 2**30)) == ("300 MiB", "10 GiB")
+
+
+def test_one_peer_is_one_peer() -> None:
+    assert (doctor._count(1, "peer"), doctor._count(2, "peer")) == ("1 peer", "2 peers")
 
 
 def test_loose_modes_are_named_one_by_one(paths: Paths, settings: Settings) -> None:

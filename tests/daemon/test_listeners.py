@@ -9,12 +9,17 @@ import aiohttp
 import pytest
 from aiohttp import web
 
+from enigma_fed.base import limits
 from enigma_fed.base.errors import PortInUse
 from enigma_fed.daemon.listeners import Listeners, bind_loopback
+from enigma_fed.rpc.connections import BoundedServer
 
 
 class Echo:
     """Stands for the RPC endpoint."""
+
+    def server(self) -> BoundedServer:
+        return BoundedServer(self.handle, lambda word: None)
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         return web.Response(text=request.path)
@@ -63,3 +68,20 @@ async def test_a_port_in_use_is_an_error_that_names_the_address() -> None:
 
 async def test_listeners_that_never_started_can_be_closed(runtime_dir: Path) -> None:
     await Listeners(Echo(), "127.0.0.1:0", runtime_dir / "x").close()  # type: ignore[arg-type]
+
+
+async def test_invariant_7_a_full_listener_leaves_the_other_free(
+    runtime_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "CONNECTIONS_INBOUND", 1)
+    listeners = Listeners(Echo(), "127.0.0.1:0", runtime_dir / "rpc.sock")  # type: ignore[arg-type]
+    await listeners.start()
+    assert listeners.address is not None
+    _, held = await asyncio.open_unix_connection(runtime_dir / "rpc.sock")
+    held.write(b"PROXY TCP6 fc00:dead:beef:4dad::0:18 ::1 24 80\r\n")
+    refused, unheard = await asyncio.open_unix_connection(runtime_dir / "rpc.sock")
+    assert await refused.read() == b""
+    assert await get(listeners.address) == "/x"
+    held.close()
+    unheard.close()
+    await listeners.close()

@@ -7,6 +7,7 @@ from dataclasses import replace
 import msgspec
 
 from enigma_fed.daemon.status import Running, compose, next_steps, tor_view
+from enigma_fed.federation.rules import REMOVED_US
 from enigma_fed.transports.tor.status import TorPhase, TorStatus
 from enigma_fed.wire.views import InviteView, NodeView, PeerView, SnapshotView, TorView
 
@@ -74,7 +75,10 @@ def test_a_node_with_peers_that_are_well_has_nothing_to_do() -> None:
 
 
 def test_each_open_end_has_a_step() -> None:
-    assert "0a1b2c3d" in steps([PEER], [invite("outgoing", "created")])
+    one = invite("outgoing", "created")
+    shown = "enigma-fed --json invite list shows"
+    assert steps([PEER], [one]) == f"1 invite is open; hand over its code: {shown} it"
+    assert steps([PEER], [one, one]) == f"2 invites are open; hand over their codes: {shown} them"
     assert "keeps trying" in steps([PEER], [invite("incoming", "accepted-here", name="cellar")])
     assert "Ask the owner of cellar" in steps(
         [PEER], [invite("incoming", "awaiting-approval", name="cellar")]
@@ -89,6 +93,19 @@ def test_peers_in_trouble_are_named() -> None:
     refused = msgspec.structs.replace(PEER, stage="refused", last_error="token-used")
     assert "cellar refused the join (token-used)" in steps([refused], [])
     assert "kept as it is" in steps([msgspec.structs.replace(PEER, invalid="{}")], [])
+
+
+def test_a_peer_that_removed_this_node_is_no_refused_join_and_is_not_counted_as_up() -> None:
+    removed = msgspec.structs.replace(PEER, stage="refused", last_error=REMOVED_US, name="alice")
+    assert steps([removed], []) == (
+        "alice removed this node: ask its owner for a new invite, or remove it here"
+    )
+    assert compose(NODE, [PEER, removed], [], RUNNING).peers == {"up": 1, "refused": 1}
+
+
+def test_without_tor_peers_cannot_be_reached() -> None:
+    off = running_with(TorView(mode="off", phase="off"))
+    assert "cannot be reached (tor.mode = off)" in steps([PEER], [], off)
 
 
 def test_tor_that_does_not_get_on_says_why() -> None:
@@ -120,6 +137,7 @@ def test_counts_and_facts_are_in_the_view() -> None:
 def test_a_doubtful_clock_is_a_warning() -> None:
     view = compose(NODE, [PEER], [], replace(RUNNING, clock_synchronised=False, clock_behind=True))
     assert len(view.warnings) == 2
+    assert view.next_steps == ["Turn on time synchronisation: sudo timedatectl set-ntp true"]
 
 
 def test_tors_status_is_shown_whole() -> None:

@@ -66,6 +66,10 @@ async def test_both_sides_confirm_and_hold_each_others_state(
     assert bob_at_alice.last_state.node_name == "bob"
     assert alice_at_bob.last_state.node_name == "alice"
     assert alice_at_bob.last_state.tor_active is True
+    for agent, other in ((alice, "bob"), (bob, "alice")):
+        log = (agent.data_dir / "log" / "agent.log").read_text()
+        assert f"{other} (" in log
+        assert "is confirmed on both sides" in log
     assert alice_at_bob.last_state.mem_total_bytes == psutil.virtual_memory().total // 1024 * 1024
 
 
@@ -83,13 +87,21 @@ async def test_the_tor_that_serves_is_not_the_tor_that_fetches(
         assert Path(process.exe()).name == "tor"
         assert process.ppid() == agent.pid
         pids.append(tor.pid)
-        # The agent itself has no connection but to its own tor: what Bob knows came through Tor.
-        own_tor_ports = {c.laddr.port for c in process.net_connections("tcp") if c.status == "LISTEN"}
+    assert pids[0] != pids[1]
+
+
+async def test_invariant_9_an_agent_connects_to_its_own_tor_and_to_nothing_else(
+    pair: tuple[AgentProcess, AgentProcess],
+) -> None:
+    for agent in pair:
+        tor = (await status(agent)).tor
+        assert tor is not None
         assert agent.pid is not None
-        for connection in psutil.Process(agent.pid).net_connections("tcp"):
+        listening = psutil.Process(tor.pid).net_connections("tcp")
+        own_tor_ports = {each.laddr.port for each in listening if each.status == psutil.CONN_LISTEN}
+        for connection in psutil.Process(agent.pid).net_connections("inet"):
             assert connection.raddr
             assert connection.raddr.port in own_tor_ports
-    assert pids[0] != pids[1]
 
 
 async def test_kill_9_of_an_agent_keeps_onion_and_members_and_sync_resumes(

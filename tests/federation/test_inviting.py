@@ -101,6 +101,18 @@ def test_invariant_7_only_so_many_joins_wait() -> None:
         inviting.receive(known, join(50), NOW + 86400)
 
 
+def test_a_join_waits_for_thirty_days() -> None:
+    end = NOW + limits.AWAITING_AFTER_EXPIRY
+    full = [pending(number) for number in range(1, limits.PENDING_JOINS + 1)]
+    known = membership(out=[outgoing(5, token_hash=HASH)], waiting=full)
+    assert inviting.sweep(known, end - 1).invites.pending == tuple(full)
+    assert inviting.waiting(known, end) == inviting.sweep(known, end).invites.pending == ()
+    with pytest.raises(PeerNotFound):
+        inviting.approve(known, did(1), end)
+    late = inviting.receive(known, join(50), end)  # those whose time is over take no place
+    assert [entry.did for entry in late.membership.invites.pending] == [did(50)]
+
+
 def test_approval_makes_the_member_and_the_next_try_succeeds() -> None:
     late = inviting.receive(membership(out=[outgoing(5, token_hash=HASH)]), join(1), NOW + 86400).membership
     approved = inviting.approve(late, did(1), NOW + 86500)

@@ -135,7 +135,7 @@ def test_states_that_are_stored() -> None:
         msgspec.structs.replace(state(6, epoch=2), epoch=bytes(8)),
     ],
 )
-def test_invariant_11_states_that_are_not(answer: FullState) -> None:
+def test_invariant_11_a_state_that_breaks_the_rules_is_not_stored(answer: FullState) -> None:
     with pytest.raises(WireError):
         rules.newer_state(state(), answer, did(1), verify)
 

@@ -13,6 +13,7 @@ from enigma_fed.wire.records import Stage, TrustLevel
 from enigma_fed.wire.state import App
 from tests.support import samplehome
 from tests.support.identities import did, onion
+from tests.support.memberships import commit
 
 
 @pytest.fixture
@@ -70,7 +71,7 @@ async def test_its_first_change_writes_our_format_and_loses_nothing(home: Path) 
     store.open()
     before = store.membership
     nodes = type(before.nodes)(nodes=before.nodes.nodes[1:], invalid=before.nodes.invalid)
-    await store.commit(type(before)(nodes, before.invites))
+    await commit(store, type(before)(nodes, before.invites))
     again = FederationStore(home)
     again.open()
     assert again.membership == store.membership

@@ -72,6 +72,7 @@ def test_a_short_interval_is_not_outlasted_by_the_first_retry() -> None:
 
 @given(chances)
 def test_joins_are_retried_quickly_at_first_and_slowly_while_the_other_owner_decides(chance: float) -> None:
-    assert 1.6 <= next_join(incoming(1, attempts=1), chance) <= 2.4
-    assert 720 <= next_join(incoming(1, attempts=50), chance) <= 1080
-    assert 1620 <= next_join(incoming(1, stage=Stage.AWAITING_APPROVAL, attempts=1), chance) <= 1980
+    assert 1.6 <= next_join(incoming(1, attempts=1), 0, chance) <= 2.4
+    assert 720 <= next_join(incoming(1, attempts=50), 0, chance) <= 1080
+    assert 720 <= next_join(incoming(1, attempts=0), 50, chance) <= 1080
+    assert 1620 <= next_join(incoming(1, stage=Stage.AWAITING_APPROVAL, attempts=1), 0, chance) <= 1980

@@ -13,21 +13,10 @@ from enigma_fed.federation.decision import Decide, Decision, put_node
 from enigma_fed.federation.store import FederationStore
 from enigma_fed.storage.disk import Disk
 from enigma_fed.wire.records import Membership, NodesFile, Observation, Stage
+from tests.support.faultydisk import FaultyDisk
 from tests.support.identities import did
 from tests.support.members import NOW, incoming, member, outgoing
-
-
-class FaultyDisk(Disk):
-    """Refuses to replace the files of one name while `broken`."""
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-        self.broken = False
-
-    def replace(self, path: Path, data: bytes) -> None:
-        if self.broken and path.name == self._name:
-            raise WriteFailed("No space left on device")
-        super().replace(path, data)
+from tests.support.memberships import commit
 
 
 @pytest.fixture
@@ -87,11 +76,11 @@ async def test_invariant_5_after_a_failed_write_memory_says_what_the_disk_says(
     disk = FaultyDisk(name)
     store = opened(folder, disk)
     both = Membership(NodesFile(nodes=(member(1),)), store.membership.invites)
-    await store.commit(both)
+    await commit(store, both)
     disk.broken = True
     invites = type(both.invites)(outgoing=(outgoing(7),))
     with pytest.raises(WriteFailed):
-        await store.commit(Membership(NodesFile(nodes=(member(1), member(2))), invites))
+        await commit(store, Membership(NodesFile(nodes=(member(1), member(2))), invites))
     assert store.membership == opened(folder, writable=False).membership
     disk.broken = False
     await store.transact(adding(3))
@@ -111,7 +100,7 @@ async def test_a_file_that_another_program_changed_is_not_overwritten(folder: Pa
 async def test_invariant_5_what_a_crash_left_is_repaired_at_the_next_start(folder: Path) -> None:
     store = opened(folder)
     invites = type(store.membership.invites)(outgoing=(outgoing(1),), incoming=(incoming(2, code="fed1:x"),))
-    await store.commit(Membership(NodesFile(nodes=(member(1, stage=Stage.USED),)), invites))
+    await commit(store, Membership(NodesFile(nodes=(member(1, stage=Stage.USED),)), invites))
     reader = opened(folder, writable=False)
     again = opened(folder)
     for repaired in (reader.membership, again.membership):

@@ -20,6 +20,7 @@ from enigma_fed.wire import invite
 from enigma_fed.wire.join import JoinParams, joining_message
 from enigma_fed.wire.records import Stage, TrustLevel
 from tests.support.fakenetwork import Home, Network, pass_time, until
+from tests.support.memberships import commit
 
 HOUR = 3600
 OBSERVER = TrustLevel.OBSERVER
@@ -256,7 +257,7 @@ async def test_a_new_invite_to_a_silent_member_joins_again_and_never_raises_trus
 async def test_a_peer_that_lost_us_is_said_to_have_forgotten_us(network: Network) -> None:
     inviter, joiner = network.home(1, "attic"), network.home(2, "barn")
     await federate(network, inviter, joiner)
-    await inviter.store.commit(type(inviter.store.membership)())
+    await commit(inviter.store, type(inviter.store.membership)())
     with pytest.raises(RefusedByPeer):
         await joiner.federation.sync("attic")
     node = joiner.node(inviter)

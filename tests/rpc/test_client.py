@@ -13,7 +13,7 @@ from aiohttp import web
 from enigma_fed.base import limits
 from enigma_fed.base.errors import PeerUnreachable, RefusedByPeer, UnsignedReply, WireError
 from enigma_fed.rpc.client import Reply, RpcClient
-from enigma_fed.wire import httpsig, structured
+from enigma_fed.wire import httpsig, jsonrpc, structured
 from enigma_fed.wire.jsonrpc import BodyForm
 from enigma_fed.wire.records import TrustLevel
 from tests.support.rpcserver import Pair, endpoint, raw_server, serving, wire
@@ -208,6 +208,56 @@ async def test_invariant_11_no_unsigned_reply_changes_anything(
     assert unsigned.value.claimed_code == claimed
 
 
+@pytest.mark.parametrize(("size", "claimed"), [(0, "removed"), (1, "")])
+async def test_invariant_7_an_unsigned_reply_is_read_up_to_4_kib(
+    pair: Pair, size: int, claimed: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By nobody, by another, or for another body: no more than an error is decoded."""
+    decoded: list[int] = []
+    decode = jsonrpc.decode_outcome
+
+    def noting(form: BodyForm, body: bytes, call_id: int) -> jsonrpc.Outcome:
+        decoded.append(len(body))
+        return decode(form, body, call_id)
+
+    monkeypatch.setattr(jsonrpc, "decode_outcome", noting)
+    error = b'{"id":null,"error":{"code":-32022,"message":"","data":{"code":"removed"}}}'
+    body = error.ljust(limits.UNSIGNED_REPLY_BYTES + size)
+
+    async def unsigned(request: web.BaseRequest) -> web.Response:
+        return response(body)
+
+    async def others(request: web.BaseRequest) -> web.Response:
+        return reply_by(C, request.headers["Signature"], body)
+
+    async def for_another_body(request: web.BaseRequest) -> web.Response:
+        reply = reply_by(B, request.headers["Signature"], RESULT)
+        reply.body = body
+        return reply
+
+    for handle in (unsigned, others, for_another_body):
+        with pytest.raises(UnsignedReply) as caught:
+            await answering(pair, handle)
+        assert caught.value.claimed_code == claimed
+    assert decoded == ([] if size else [limits.UNSIGNED_REPLY_BYTES] * 3)
+
+
+async def test_invariant_7_a_signed_reply_of_too_many_values_breaks_the_format(pair: Pair) -> None:
+    async def bomb(request: web.BaseRequest) -> web.Response:
+        values = b"{}," * limits.BODY_ITEMS
+        return reply_by(B, request.headers["Signature"], b'{"id":1,"result":[' + values + b"1]}")
+
+    with pytest.raises(PeerUnreachable, match="breaks the format"):
+        await answering(pair, bomb)
+
+
+async def test_invariant_7_a_call_says_how_large_its_reply_may_be(pair: Pair) -> None:
+    size = len('{"jsonrpc":"2.0","id":1,"result":{"x":1}}')
+    assert (await pair.call(reply_limit=size)).result == {"x": 1}
+    with pytest.raises(UnsignedReply):
+        await pair.call(reply_limit=size - 1)
+
+
 async def test_invariant_11_a_signed_reply_is_good_for_one_request(pair: Pair) -> None:
     """The genuine answer to an earlier, equal call is no answer to this one."""
     kept: list[web.Response] = []
@@ -262,6 +312,7 @@ async def test_a_refusals_words_are_cleaned(pair: Pair) -> None:
 
     with pytest.raises(RefusedByPeer) as refused:
         await answering(pair, rude)
+    assert refused.value.code == "refused", "no word that this program could mistake for its own"
     assert refused.value.detail.startswith("[2J")
     assert len(refused.value.detail) <= 200
 

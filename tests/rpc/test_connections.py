@@ -8,8 +8,10 @@ from typing import Any
 
 import aiohttp
 import pytest
+from aiohttp import web
 
 from enigma_fed.base import limits
+from enigma_fed.rpc.connections import BoundedConnection, BoundedServer
 from enigma_fed.rpc.endpoint import RpcEndpoint
 from enigma_fed.wire.records import TrustLevel
 from tests.support.rpcserver import Server, endpoint, serving, wire
@@ -33,6 +35,23 @@ async def is_closed(reader: asyncio.StreamReader) -> bool:
         return await reader.read(1) == b""
     except ConnectionError:
         return True
+
+
+async def connected(
+    server: Server, port: int, sender: Any
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A connection on which a request of the sender was answered."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    body = call_body()
+    fields = signed_fields(sender, B.did, body, server.clock.wall())
+    lines = [f"{name}: {value}" for name, value in fields.items()]
+    head = "\r\n".join(["POST /rpc/v1 HTTP/1.1", "Host: x", f"Content-Length: {len(body)}", *lines])
+    writer.write(head.encode() + b"\r\n\r\n" + body)
+    answer = await reader.readuntil(b"\r\n\r\n")
+    assert b" 200 " in answer
+    lengths = [line for line in answer.lower().split(b"\r\n") if line.startswith(b"content-length:")]
+    await reader.readexactly(int(lengths[0].partition(b":")[2]))
+    return reader, writer
 
 
 class Waiting(FakeDoorkeeper):
@@ -85,6 +104,110 @@ async def test_one_connection_too_many_is_closed(server: Server, monkeypatch: py
             writer.close()
 
 
+async def test_invariant_7_a_connection_that_sends_no_header_is_closed(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Silent, or a byte now and then: neither keeps a connection longer than READ_TIMEOUT."""
+    monkeypatch.setattr(limits, "READ_TIMEOUT", 0.05)
+    port = server.wires.resolver.ports[str(onion(2))]
+    silent, nothing = await asyncio.open_connection("127.0.0.1", port)
+    dripping, drops = await asyncio.open_connection("127.0.0.1", port)
+    drops.write(b"POST /rpc/v1 HTTP/1.1\r\nX-A: ")
+    closed = asyncio.create_task(is_closed(dripping))
+    while not closed.done():
+        drops.write(b"b")
+        await asyncio.wait({closed}, timeout=0.002)
+    assert closed.result()
+    assert await is_closed(silent)
+    nothing.close()
+    drops.close()
+
+
+@pytest.mark.parametrize("sender", [key(9), A])
+async def test_invariant_7_only_a_members_connection_is_kept_between_requests(
+    server: Server, sender: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stranger has READ_TIMEOUT for its next header; a member's header too, once it has begun."""
+    port = server.wires.resolver.ports[str(onion(2))]
+    over = asyncio.Event()
+    check = BoundedConnection._check_deadline
+
+    def noting(connection: BoundedConnection) -> None:
+        check(connection)
+        over.set()
+
+    monkeypatch.setattr(BoundedConnection, "_check_deadline", noting)
+    monkeypatch.setattr(limits, "READ_TIMEOUT", 0.1)
+    reader, writer = await connected(server, port, sender)
+    if sender is A:
+        await over.wait()
+        assert not reader.at_eof(), "the deadline of its first header is over"
+        writer.write(b"POST /rpc/v1")
+    assert await is_closed(reader)
+    assert over.is_set()
+    writer.close()
+
+
+async def test_invariant_7_a_stranger_who_does_not_read_the_answers_is_closed(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its answer waits until it can be written: nobody else bounds that."""
+    monkeypatch.setattr(limits, "READ_TIMEOUT", 0.05)
+    bounded = server.endpoint.server()
+    monkeypatch.setattr(bounded, "connection_made", lambda connection, transport: connection.pause_writing())
+    async with serving(web.ServerRunner(bounded)) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"POST /rpc/v1 HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n")
+        writer.write(b"Content-Length: 5\r\n\r\n12345")
+        assert b"401" in await reader.readline()
+        await asyncio.wait_for(reader.read(), 5)
+        writer.close()
+
+
+async def test_invariant_7_what_is_no_http_gets_a_short_answer_and_no_line_in_the_log(
+    server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    port = server.wires.resolver.ports[str(onion(2))]
+    requests = (
+        b"x\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\nBad\x01: b\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"a" * 2 * limits.HEADER_BYTES + b"\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
+    )
+    for request in requests:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(request)
+        answer = (await reader.read()).decode()
+        head, _, body = answer.partition("\r\n\r\n")
+        assert head.split()[1] == "400"
+        assert body == "bad request\n"
+        assert "Server: enigma-fed" in head
+        assert "aiohttp" not in answer
+        assert "Python" not in answer
+        writer.close()
+    assert server.endpoint.statistics == {"bad-http": len(requests)}
+    assert caplog.records == []
+
+
+async def test_an_error_of_ours_is_logged_but_not_for_ever(caplog: pytest.LogCaptureFixture) -> None:
+    words: list[str] = []
+
+    async def broken(request: Any) -> Any:
+        raise RuntimeError("a bug")
+
+    async with serving(web.ServerRunner(BoundedServer(broken, words.append))) as port:
+        for _ in range(limits.FAILURES_LOGGED + 3):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            answer = (await reader.read()).decode()
+            assert answer.startswith("HTTP/1.1 500 ")
+            assert answer.endswith("\r\n\r\nfailed\n")
+            writer.close()
+    assert words == ["internal"] * (limits.FAILURES_LOGGED + 3)
+    assert [record.name for record in caplog.records] == [BoundedServer.__module__] * limits.FAILURES_LOGGED
+
+
 async def test_invariant_6_cut_ends_what_runs_for_a_peer_and_its_connections(server: Server) -> None:
     doorkeeper, made = slow(server)
     async with serving(made.runner()) as port:
@@ -102,18 +225,7 @@ async def test_invariant_6_cut_closes_idle_connections_of_that_peer_only(server:
     server.doorkeeper.trust[OTHER.did] = TrustLevel.OBSERVER
     port = server.wires.resolver.ports[str(onion(2))]
 
-    async def connected(sender: Any) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        body = call_body()
-        fields = signed_fields(sender, B.did, body, server.clock.wall())
-        lines = [f"{name}: {value}" for name, value in fields.items()]
-        head = "\r\n".join(["POST /rpc/v1 HTTP/1.1", "Host: x", f"Content-Length: {len(body)}", *lines])
-        writer.write(head.encode() + b"\r\n\r\n" + body)
-        assert b"200" in await reader.readline()
-        await reader.readuntil(b'"result":{}}')
-        return reader, writer
-
-    removed, other = await connected(A), await connected(OTHER)
+    removed, other = await connected(server, port, A), await connected(server, port, OTHER)
     server.endpoint.cut(A.did)
     assert await is_closed(removed[0])
     other[1].write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")

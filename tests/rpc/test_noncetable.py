@@ -7,60 +7,71 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from enigma_fed.base.rpc_errors import Busy, Replayed
-from enigma_fed.rpc.noncetable import STRANGERS, NonceTable
+from enigma_fed.rpc.noncetable import NonceTable
 
-A, B = b"a" * 32, b"b" * 32
+A, B, C = b"a" * 32, b"b" * 32, b"c" * 32
 
 
 def test_a_nonce_passes_once() -> None:
     table = NonceTable()
-    table.use(A, "n", owner=A, until=10, now=0)
+    table.use(A, "n", until=10, now=0)
     with pytest.raises(Replayed):
-        table.use(A, "n", owner=A, until=20, now=9.9)
+        table.use(A, "n", until=20, now=9.9)
 
 
 def test_another_keys_nonce_is_another_nonce() -> None:
     table = NonceTable()
-    table.use(A, "n", owner=A, until=10, now=0)
-    table.use(B, "n", owner=B, until=10, now=0)
+    table.use(A, "n", until=10, now=0)
+    table.use(B, "n", until=10, now=0)
 
 
 def test_it_passes_again_after_its_time() -> None:
     table = NonceTable()
-    table.use(A, "n", owner=A, until=10, now=0)
-    table.use(A, "n", owner=A, until=20, now=10)
+    table.use(A, "n", until=10, now=0)
+    table.use(A, "n", until=20, now=10)
     assert len(table) == 1
 
 
 def test_a_full_share_refuses_and_forgets_nothing() -> None:
-    table = NonceTable(per_owner=2)
-    table.use(A, "1", owner=A, until=10, now=0)
-    table.use(A, "2", owner=A, until=20, now=0)
+    table = NonceTable(per_key=2)
+    table.use(A, "1", until=10, now=0)
+    table.use(A, "2", until=20, now=0)
     with pytest.raises(Busy):
-        table.use(A, "3", owner=A, until=10, now=0)
+        table.use(A, "3", until=10, now=0)
     with pytest.raises(Replayed):
-        table.use(A, "1", owner=A, until=10, now=0)
-    table.use(B, "3", owner=B, until=10, now=0)
-    table.use(A, "3", owner=A, until=30, now=11)
+        table.use(A, "1", until=10, now=0)
+    table.use(B, "3", until=10, now=0)
+    table.use(A, "3", until=30, now=11)
 
 
 def test_a_full_table_refuses_everyone() -> None:
     table = NonceTable(in_all=2)
-    table.use(A, "1", owner=A, until=10, now=0)
-    table.use(B, "1", owner=B, until=10, now=0)
+    table.use(A, "1", until=10, now=0)
+    table.use(B, "1", until=10, now=0)
     with pytest.raises(Busy):
-        table.use(B, "2", owner=B, until=10, now=0)
+        table.use(B, "2", until=10, now=0)
     assert len(table) == 2
 
 
-def test_strangers_share_one_share() -> None:
-    table = NonceTable(per_owner=2)
-    table.use(A, "1", owner=STRANGERS, until=10, now=0)
-    table.use(B, "1", owner=STRANGERS, until=10, now=0)
+def test_a_token_has_a_share_of_its_own_whatever_keys_come_with_it() -> None:
+    table = NonceTable(per_token=2)
+    table.use(A, "1", token_hash=b"t", until=10, now=0)
+    table.use(B, "1", token_hash=b"t", until=10, now=0)
     with pytest.raises(Busy):
-        table.use(b"c" * 32, "1", owner=STRANGERS, until=10, now=0)
+        table.use(C, "1", token_hash=b"t", until=10, now=0)
     with pytest.raises(Replayed):
-        table.use(A, "1", owner=A, until=10, now=0)
+        table.use(A, "1", token_hash=b"t", until=10, now=0)
+    table.use(C, "1", token_hash=b"u", until=10, now=0)
+    table.use(C, "2", token_hash=b"t", until=20, now=10)
+
+
+def test_many_tokens_leave_the_members_their_part_of_the_table() -> None:
+    table = NonceTable(of_strangers=2, in_all=3)
+    table.use(A, "1", token_hash=b"t", until=10, now=0)
+    table.use(A, "2", token_hash=b"u", until=10, now=0)
+    with pytest.raises(Busy):
+        table.use(A, "3", token_hash=b"v", until=10, now=0)
+    table.use(B, "1", until=10, now=0)
 
 
 @given(
@@ -71,7 +82,7 @@ def test_strangers_share_one_share() -> None:
 )
 def test_it_answers_like_a_plain_list(uses: list[tuple[bytes, str, int, int]]) -> None:
     """Against the obvious model: every use that is not over."""
-    table, now = NonceTable(per_owner=3, in_all=5), 0.0
+    table, now = NonceTable(per_key=3, in_all=5), 0.0
     kept: list[tuple[bytes, str, float]] = []
     for key, nonce, wait, life in uses:
         now += wait
@@ -79,7 +90,7 @@ def test_it_answers_like_a_plain_list(uses: list[tuple[bytes, str, int, int]]) -
         replayed = any(entry[:2] == (key, nonce) for entry in kept)
         full = len(kept) >= 5 or sum(entry[0] == key for entry in kept) >= 3
         try:
-            table.use(key, nonce, owner=key, until=now + life, now=now)
+            table.use(key, nonce, until=now + life, now=now)
         except Replayed:
             assert replayed
         except Busy:

@@ -13,8 +13,9 @@ import msgspec
 
 from enigma_fed.base.errors import PeerUnreachable, RefusedByPeer, UnsignedReply
 from enigma_fed.base.ids import Did, OnionAddress
-from enigma_fed.base.rpc_errors import RpcError, UnknownPeer, UnknownToken
+from enigma_fed.base.rpc_errors import Removed, RpcError, UnknownPeer, UnknownToken
 from enigma_fed.base.tasks import Tasks
+from enigma_fed.federation.client import GET_STATE, PEER_JOINED, PeerCaller
 from enigma_fed.federation.hooks import Hooks
 from enigma_fed.federation.service import Federation
 from enigma_fed.federation.store import FederationStore
@@ -23,6 +24,7 @@ from enigma_fed.rpc.methods import Standing
 from enigma_fed.wire.join import JoinParams, JoinReply
 from enigma_fed.wire.records import IncomingInvite, Node, TrustLevel
 from enigma_fed.wire.state import FullState, Have, Snapshot, StateAnswer, state_signing_input
+from tests.support.faultydisk import FaultyDisk
 from tests.support.identities import key, onion
 from tests.support.manualclock import ManualClock
 
@@ -55,6 +57,7 @@ class Home:
         """How many calls it has made."""
         self.starts = 0
         self.epoch = bytes(8)
+        self.disk = FaultyDisk()
         self.tasks = Tasks()
         self.federation: Federation
         self.store: FederationStore
@@ -64,7 +67,7 @@ class Home:
         self.starts += 1
         self.epoch = bytes([self.number, self.starts]) * 4
         self.tasks = Tasks()
-        self.store = FederationStore(self.folder)
+        self.store = FederationStore(self.folder, disk=self.disk)
         self.store.open()
         self.federation = Federation(
             self.store,
@@ -74,10 +77,15 @@ class Home:
             self.network.clock,
             random_bytes(self.number * 100 + self.starts),
             self.tasks,
-            Caller(self.network, self),
-            Hooks(cut=self.cuts.append),
+            self.network.caller(self),
+            Hooks(cut=self._cut),
         )
+        self.network.serve(self)
         self.federation.start()
+
+    def _cut(self, did: Did) -> None:
+        self.cuts.append(did)
+        self.network.cut(self, did)
 
     async def stop(self) -> None:
         """End as an agent does."""
@@ -135,6 +143,21 @@ class Network:
         home.start()
         return home
 
+    def caller(self, home: Home) -> PeerCaller:
+        """How this home, which starts, calls the others."""
+        return Caller(self, home)
+
+    def serve(self, home: Home) -> None:
+        """This home, which starts, is to be reached from now on."""
+
+    def cut(self, home: Home, did: Did) -> None:
+        """This home ends what is under way with a peer."""
+
+    @property
+    def busy(self) -> bool:
+        """Whether something moves by itself, without the clock."""
+        return any(home.store.busy for home in self.homes.values())
+
     async def close(self) -> None:
         """Stop every home."""
         for home in self.homes.values():
@@ -149,30 +172,42 @@ class Network:
         serve: Callable[[Home], Awaitable[T]],
         params: JoinParams | None = None,
     ) -> Reply[T]:
-        """One signed call, with the order of checks of the RPC endpoint."""
+        """One signed call: who is asked what in the order of rpc/gate.py and rpc/endpoint.py."""
         caller.calls += 1
         target = self.homes[onion]
         if caller.did in self.offline or target.did in self.offline:
             raise PeerUnreachable("nobody answers at its onion address")
         door = target.federation
         standing = door.standing(caller.did)
+        _examine(door, standing, caller.did, params)
         try:
-            if standing in (Standing.UNKNOWN, Standing.REMOVED):
-                if params is None:
-                    raise RefusedByPeer("removed" if standing is Standing.REMOVED else UnknownPeer.code)
-                door.check_token(params)
-            else:
-                door.heard(caller.did)
-            await door.admit(caller.did, method, trust)
+            if standing is Standing.MEMBER:
+                await door.admit(caller.did, method, trust)
             result = await serve(target)
-        except UnknownToken:
-            raise UnsignedReply("unsigned", claimed_code=UnknownToken.code) from None
         except RpcError as error:
             raise RefusedByPeer(error.code) from None
         if self.lose_replies:
             self.lose_replies -= 1
             raise PeerUnreachable("the connection broke before its answer came")
         return Reply(result, 0.25, 0)
+
+
+def _examine(door: Federation, standing: Standing, caller: Did, params: JoinParams | None) -> None:
+    """The gate: a stranger's token is looked up before its signature is checked, a removed DID's after."""
+    if standing is Standing.MEMBER:
+        door.heard(caller)
+    elif standing is Standing.UNKNOWN and params is not None:
+        try:
+            door.check_token(params)
+        except RpcError as error:
+            raise UnsignedReply("unsigned", claimed_code=error.code) from None
+    elif standing is Standing.REMOVED and params is not None:
+        try:
+            door.check_token(params)
+        except RpcError as error:
+            raise RefusedByPeer(Removed.code if isinstance(error, UnknownToken) else error.code) from None
+    else:
+        raise RefusedByPeer(Removed.code if standing is Standing.REMOVED else UnknownPeer.code)
 
 
 class Caller:
@@ -186,14 +221,13 @@ class Caller:
         async def serve(target: Home) -> StateAnswer:
             return target.state()
 
-        method = "federation.get-state"
-        return await self._network.call(self._home, node.onion, method, TrustLevel.OBSERVER, serve)
+        return await self._network.call(self._home, node.onion, GET_STATE, TrustLevel.OBSERVER, serve)
 
     async def join(self, did: Did, onion: OnionAddress, params: JoinParams) -> Reply[JoinReply]:
         async def serve(target: Home) -> JoinReply:
             return await target.federation.joined(self._home.did, params)
 
-        return await self._network.call(self._home, onion, "federation.peer-joined", None, serve, params)
+        return await self._network.call(self._home, onion, PEER_JOINED, None, serve, params)
 
 
 async def until(condition: Callable[[], object], what: str = "it should come") -> None:
@@ -217,6 +251,6 @@ async def settle(network: Network) -> None:
     """Return when every task waits for the clock and nothing is being written."""
     quiet = 0
     while quiet < 25:
-        busy = any(home.store.busy for home in network.homes.values())
+        busy = network.busy
         quiet = 0 if busy else quiet + 1
         await asyncio.sleep(0.001 if busy else 0)

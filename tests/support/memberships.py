@@ -6,6 +6,7 @@ from typing import Any
 
 from enigma_fed.federation import accepting
 from enigma_fed.federation.decision import Decision
+from enigma_fed.federation.store import FederationStore
 from enigma_fed.wire.invite import Invite
 from enigma_fed.wire.join import JoinParams
 from enigma_fed.wire.records import InvitesFile, Membership, NodesFile, TrustLevel
@@ -25,6 +26,11 @@ def membership(
 
 TOKEN = b"\x07" * 16
 HASH = Invite(did=did(1), onion=onion(1), token=TOKEN, scope=TrustLevel.OBSERVER).token_hash
+
+
+async def commit(store: FederationStore, known: Membership) -> None:
+    """Store a membership, durable on return."""
+    await store.transact(lambda _: Decision(known, None))
 
 
 def join(number: int) -> JoinParams:

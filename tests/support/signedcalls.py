@@ -55,6 +55,10 @@ class Plain(msgspec.Struct, frozen=True):
     def to_object(self, *, binary: bool) -> object:
         return self.members
 
+    @property
+    def token_hash(self) -> bytes:
+        return hashlib.sha256(repr(self.members.get("token")).encode()).digest()
+
 
 class FakeDoorkeeper:
     """Members, removed nodes and open tokens as plain sets; notes what it is asked."""

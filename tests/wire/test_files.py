@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from enigma_fed.base.errors import WireError
-from enigma_fed.storage.jsonfile import seal
+from enigma_fed.storage.jsonfile import seal, unseal
 from enigma_fed.wire import invitesfile, nodesfile, observationsfile
 from enigma_fed.wire.records import InvitesFile, NodesFile, Observation, Stage
 from tests.support import members
@@ -91,7 +91,6 @@ GOOD = through_disk(nodesfile.encode_node(members.member(1)))
         ("stage", "half"),
         ("joined_with", ["00"]),
         ("paused", "yes"),
-        ("name", "a\x1bb"),
     ],
 )
 def test_invariant_4_an_entry_that_is_not_valid_is_kept_as_text_and_is_no_member(
@@ -109,6 +108,32 @@ def test_a_second_entry_with_the_same_did_is_kept_aside() -> None:
     read = nodesfile.decode({"nodes": [GOOD, {**GOOD, "trust_level": "trusted"}]})
     assert [node.trust_level.value for node in read.nodes] == ["observer"]
     assert len(read.invalid) == 1
+
+
+NOT_NAMES = ["", "attic ", "x" * 70, "did:key:z6Mk", "z6Mkattic", "a\x1bb", "a\u200bb", "\u2800", 7]
+
+
+@pytest.mark.parametrize("name", NOT_NAMES)
+def test_a_name_that_is_not_valid_here_costs_nobody_the_membership(name: object) -> None:
+    read = nodesfile.decode({"nodes": [{**GOOD, "name": name, "alias": name}]})
+    assert (read.nodes[0].name, read.nodes[0].alias, read.invalid) == (None, None, ())
+    entries = invitesfile.encode(InvitesFile(incoming=(members.incoming(1),), pending=(members.pending(2),)))
+    body = through_disk(entries)
+    for entry in (*body["incoming"], *body["pending"]):
+        entry["name"] = name
+    invites = invitesfile.decode(body)
+    assert (invites.incoming[0].name, invites.pending[0].name, invites.invalid) == (None, None, ())
+
+
+@pytest.mark.parametrize("size", [2**53, 2**64 - 1, 2**127])
+def test_a_large_integer_of_another_agent_costs_its_state_only(size: int) -> None:
+    state = {"apps": [], "mem_used_bytes": size}
+    data = json.dumps({"nodes": [{**GOOD, "last_state": state}, {**GOOD, "did": size}]}).encode()
+    read = nodesfile.decode(unseal(data)[0])
+    assert [(node.did, node.last_state) for node in read.nodes] == [(did(1), None)]
+    assert json.loads(read.invalid[0])["did"] == size
+    again = unseal(seal(nodesfile.encode(read), 1))[0]
+    assert nodesfile.decode(again) == read
 
 
 def test_a_state_that_is_not_valid_here_costs_nobody_the_membership() -> None:

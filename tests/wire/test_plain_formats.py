@@ -58,6 +58,14 @@ def test_json_at_its_bounds() -> None:
         strictjson.decode(b"[ 1 ]", limit=4)
 
 
+def test_large_integers_are_read_for_who_asks_for_them() -> None:
+    digits = str(2**127)
+    assert strictjson.decode(digits.encode(), limit=100, large_integers=True) == 2**127
+    for data, large in ((digits, False), ("9" * 41, True)):
+        with pytest.raises(WireError):
+            strictjson.decode(data.encode(), limit=100, large_integers=large)
+
+
 @given(st.binary())
 def test_any_bytes_are_json_or_a_wire_error(data: bytes) -> None:
     try:

@@ -78,6 +78,7 @@ def test_invites_either_way() -> None:
     assert (taken.direction, taken.accepted, taken.trust_level) == ("incoming", True, "observer")
     waits = invite_view(pending(1), NOW)
     assert (waits.direction, waits.stage, waits.id) == ("pending", "awaiting-approval", "01010101")
+    assert (waits.created_at, waits.expires_at) == ("2027-01-15T08:00:00Z", "2027-02-14T08:00:00Z")
 
 
 def test_who_waits_and_what_is_not_valid_are_shown_without_rights() -> None:

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-import socket
-import stat
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Final, cast
 
 from enigma_fed.base import limits
-from enigma_fed.base.errors import OperationFailed, WireError
+from enigma_fed.base.errors import WireError
+from enigma_fed.transports.unixsocket import bind_private
 
 CIRCUIT_ID: Final = "circuit_id"
 """`transport.get_extra_info(CIRCUIT_ID)` is the circuit's number (int)."""
@@ -208,13 +207,8 @@ class OnionListener:
 
     async def start(self) -> None:
         """Listen; a socket left over from before is replaced. Raises OperationFailed."""
-        if len(bytes(self.path)) > limits.UNIX_PATH_BYTES:
-            raise OperationFailed(
-                f"the path of the onion's socket is longer than {limits.UNIX_PATH_BYTES} bytes",
-                hint="Choose a shorter folder.",
-            )
         loop = asyncio.get_running_loop()
-        listening = _bind(self.path)
+        listening = bind_private(self.path)
         self._server = await loop.create_unix_server(lambda: _FirstLine(self), sock=listening)
 
     async def close(self) -> None:
@@ -237,17 +231,3 @@ class OnionListener:
     def forget(self, connection: _FirstLine) -> None:
         """A connection has ended."""
         self._open.discard(connection)
-
-
-def _bind(path: Path) -> socket.socket:
-    if path.exists() and not stat.S_ISSOCK(path.lstat().st_mode):
-        raise OperationFailed(f"{path} is in the way: it is no socket")
-    path.unlink(missing_ok=True)
-    listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        listening.bind(str(path))
-        path.chmod(0o600)
-    except OSError as error:
-        listening.close()
-        raise OperationFailed(f"the onion's socket cannot be made: {error.strerror}") from error
-    return listening

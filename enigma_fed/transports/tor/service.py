@@ -188,15 +188,20 @@ class ManagedTor:
 
     async def _supervise(self) -> None:
         failures = 0
+        failure: EnigmaError = TorFailed()
         while True:
             try:
                 await self._live()
             except EnigmaError as error:
-                failures = 1 if self._life.was_ready else failures + 1
-                pause = _RESTARTS.delay(failures, 0.5)
-                _log.warning("%s; next start in %d s", error, pause)
-                self._died(error)
-                await self._clock.sleep(pause)
+                failure = error
+            except Exception:  # noqa: BLE001 - a fault of ours must not end the supervision
+                _log.exception("the supervision of tor failed")
+                failure = TorFailed("a fault inside the agent")
+            failures = 1 if self._life.was_ready else failures + 1
+            pause = _RESTARTS.delay(failures, 0.5)
+            _log.warning("%s; next start in %d s", failure, pause)
+            self._died(failure)
+            await self._clock.sleep(pause)
 
     def _died(self, error: EnigmaError) -> None:
         reason = f"{error}; it is started again"

@@ -1,0 +1,89 @@
+"""What the log says of a change of the membership: one plain line per thing that happened. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from enigma_fed.wire.records import (
+    IncomingInvite,
+    Membership,
+    Node,
+    OutgoingInvite,
+    Stage,
+)
+
+_MEMBER: Final = {
+    Stage.USED: "{who} joined with an invite of this node, as {trust}",
+    Stage.CONFIRMED: "{who} is confirmed on both sides",
+    Stage.CONFIRMED_BOTH: "{who} is confirmed on both sides",
+    Stage.ACCEPTED_HERE: "the invite of {who} was accepted here",
+    Stage.ANNOUNCED: "{who} has let this node in",
+    Stage.AWAITING_APPROVAL: "{who} has to approve: the code came too late",
+    Stage.REFUSED: "{who} refused: {why}",
+}
+
+
+def changes(before: Membership, after: Membership) -> Iterator[str]:
+    """The lines of the log; none when nothing changed that an owner would ask for later."""
+    if before is after:
+        return
+    yield from _members(before, after)
+    yield from _made(before, after)
+    yield from _joins(before, after)
+    known = {(entry.did, entry.token_hash) for entry in before.invites.pending}
+    for entry in after.invites.pending:
+        if (entry.did, entry.token_hash) not in known:
+            yield f"{entry.name or entry.did.short} joined with an expired code and waits for approval"
+
+
+def _members(before: Membership, after: Membership) -> Iterator[str]:
+    old = {node.did: node for node in before.nodes.nodes}
+    new = {node.did: node for node in after.nodes.nodes}
+    for did in old.keys() - new.keys():
+        yield f"{_name(old[did])} was removed"
+    for did, node in new.items():
+        yield from _member(old.get(did), node)
+
+
+def _member(old: Node | None, new: Node) -> Iterator[str]:
+    if old is new:
+        return
+    if old is None or old.stage is not new.stage:
+        why = new.last_error or "no reason given"
+        yield _MEMBER[new.stage].format(who=_name(new), trust=new.trust_level, why=why)
+    if old is not None and old.trust_level is not new.trust_level:
+        yield f"{_name(new)} is {new.trust_level} here now, {old.trust_level} before"
+    if new.they_forgot_us and (old is None or not old.they_forgot_us):
+        yield f"{_name(new)} no longer knows this node"
+
+
+def _made(before: Membership, after: Membership) -> Iterator[str]:
+    old = {entry.token_hash: entry for entry in before.invites.outgoing}
+    for entry in after.invites.outgoing:
+        yield from _invite(old.get(entry.token_hash), entry)
+
+
+def _invite(old: OutgoingInvite | None, new: OutgoingInvite) -> Iterator[str]:
+    if old is None:
+        yield f"invite {new.id} was made, for {new.scope}"
+    elif old.stage is not new.stage and new.stage in (Stage.EXPIRED, Stage.REVOKED):
+        yield f"invite {new.id} is {new.stage}"
+    if old is not None and new.last_error and new.last_error != old.last_error:
+        yield f"invite {new.id}: {new.last_error}"
+
+
+def _joins(before: Membership, after: Membership) -> Iterator[str]:
+    old = {entry.token_hash: entry for entry in before.invites.incoming}
+    for entry in after.invites.incoming:
+        yield from _delivery(old.get(entry.token_hash), entry)
+
+
+def _delivery(old: IncomingInvite | None, new: IncomingInvite) -> Iterator[str]:
+    """A delivery that fails is told once per reason, not once per try."""
+    if old is not None and new.last_error and new.last_error != old.last_error:
+        yield f"the join to {new.name or new.did.short}: {new.last_error}"
+
+
+def _name(node: Node) -> str:
+    return f"{node.display_name} ({node.did.short})"
