@@ -60,7 +60,7 @@ class PlainResult:
         self._state = state
 
     def to_object(self, *, binary: bool) -> dict[str, object]:
-        """The seed's snapshot object."""
+        """The snapshot object, as `state` in a full answer."""
         return snapshot_to_object(self._state.snapshot, to_text(self._state.started + self._state.ts))
 
 

@@ -23,7 +23,7 @@ _TS_MAX: Final = 2**32 - 1
 _CPU_TENTHS_MAX: Final = 1_000_000
 _INVISIBLE: Final = frozenset({"Cc", "Cf", "Zl", "Zp", "Co", "Cn", "Cs"})
 
-# Field of Snapshot -> the seed's name; sizes are bytes there and KiB here.
+# Field of Snapshot -> its name on the wire; sizes are bytes there and KiB here.
 _SIZES: Final = {
     "mem_used_kib": "mem_used_bytes",
     "mem_total_kib": "mem_total_bytes",
@@ -154,7 +154,7 @@ def state_signing_input(public_key: bytes, state: FullState) -> bytes:
 
 
 def snapshot_to_object(snapshot: Snapshot, timestamp: str | None = None) -> dict[str, object]:
-    """The seed's object, `timestamp` (RFC 3339) only when given; absent values are left out."""
+    """The snapshot's object, `timestamp` (RFC 3339) only when given; absent values are left out."""
     sizes = {seed: _times_kib(getattr(snapshot, ours)) for ours, seed in _SIZES.items()}
     cpu = None if snapshot.cpu_tenths is None else snapshot.cpu_tenths / 10
     members: dict[str, object] = {
@@ -170,7 +170,7 @@ def snapshot_to_object(snapshot: Snapshot, timestamp: str | None = None) -> dict
 
 
 def snapshot_from_object(obj: object, *, lenient: bool = False) -> Snapshot:
-    """Read the seed's object; `timestamp` is left to the caller. Raises WireError naming the field.
+    """Read a snapshot's object; `timestamp` is left to the caller. Raises WireError naming the field.
 
     Strict, as a peer must send it: known members only, sizes in whole KiB. `lenient`, for a
     file that the Rust agent wrote: sizes are rounded down and unknown members ignored.

@@ -22,7 +22,7 @@ _KIB = 1024
 
 
 def snapshot_view(snapshot: Snapshot, unix: int) -> SnapshotView:
-    """The seed's state object; `unix` is the time it is of."""
+    """The state object; `unix` is the time it is of."""
     return SnapshotView(
         timestamp=to_text(min(unix, UNIX_MAX)),
         node_name=snapshot.node_name,

@@ -22,7 +22,7 @@ class AppView(View, frozen=True, kw_only=True):
 
 
 class SnapshotView(View, frozen=True, kw_only=True):
-    """The seed's state object, `timestamp` included."""
+    """The state object of the wire, `timestamp` included."""
 
     timestamp: str
     node_name: str | None = None
