@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks import footprint, get_state, onion_ready, start_time
+from benchmarks.bareserver import BareServer
 from benchmarks.report import Comparison, Reading, print_table
 from enigma_fed.base import limits
 from enigma_fed.demo.agentprocess import AgentProcess
@@ -63,8 +64,7 @@ async def _over_tor(wanted: set[str]) -> list[Comparison | Reading]:
 async def _with_a_pair(
     stack: AsyncExitStack, wanted: set[str], network: PrivateTorNetwork, folder: Path
 ) -> list[Comparison | Reading]:
-    bare = get_state.BareServer(folder / "bare.sock")
-    await bare.start()
+    bare = BareServer(folder)
     stack.push_async_callback(bare.close)
     torrc = network.client_torrc
     asked = AgentProcess("asked", folder / "asked", torrc + "\n" + bare.torrc_line, 60, _CLOCK)
