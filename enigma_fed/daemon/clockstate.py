@@ -6,8 +6,8 @@ import ctypes
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
-from enigma_fed.base import limits
 from enigma_fed.base.clock import Clock
+from enigma_fed.rpc.gate import in_start_window
 from enigma_fed.wire.records import Membership, Observation
 
 _STA_UNSYNC: Final = 0x40
@@ -72,7 +72,7 @@ class ClockState:
 
     def challenge_everyone(self) -> bool:
         """True just after the start (the table of seen requests is gone) and while the clock is in doubt."""
-        just_started = self._clock.boot() - self._started < limits.CHALLENGE_AFTER_START
+        just_started = in_start_window(self._clock.boot(), self._started)
         return just_started or self.behind or self.synchronised is not True
 
 
