@@ -170,6 +170,7 @@ async def _run(binary: TorBinary, program: Path, arguments: Sequence[str]) -> No
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
             env=binary.environment,
+            start_new_session=True,  # Ctrl-C is ours to handle
         )
     except OSError:
         raise TorMissing(f"{program} is not there", hint="The tor package brings it.") from None
