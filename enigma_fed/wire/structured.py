@@ -15,17 +15,15 @@ from typing import Final
 from enigma_fed.base import limits
 from enigma_fed.base.errors import WireError
 
-# Every repetition is possessive: what it took it never gives back, so no text costs more than one pass.
-_KEY: Final = r"[a-z*][a-z0-9_.*-]*+"
-_STRING: Final = r'"[ !#-\[\]-~]*+"'
-_INTEGER: Final = r"0|-?+[1-9][0-9]{0,14}+"
-_COMPONENT: Final = rf"{_STRING}(?:;{_KEY})*+"
-_INNER_LIST: Final = re.compile(
-    rf"\( *+((?:{_COMPONENT}(?: ++{_COMPONENT})*+)?+) *+\)((?:; *+{_KEY}=(?:{_STRING}|{_INTEGER}))*+)"
-)
-_COMPONENTS: Final = re.compile(_COMPONENT)
-_PARAMETERS: Final = re.compile(rf"; *+({_KEY})=(?:({_STRING})|({_INTEGER}))")
-_BASE64: Final = re.compile(r"[A-Za-z0-9+/]*+={0,2}+")
+# One token each, matched where the last one ended: no pattern spans two, so a text costs one pass.
+# (Possessive repetitions would say it in one pattern; Python 3.11.2, Debian 12's, matches them wrongly.)
+_KEY: Final = r"[a-z*][a-z0-9_.*-]*"
+_STRING: Final = r'"[ !#-\[\]-~]*"'
+_INTEGER: Final = r"0|-?[1-9][0-9]{0,14}"
+_SPACES: Final = re.compile(r" *")
+_COMPONENT: Final = re.compile(rf"{_STRING}(?:;{_KEY})*")
+_PARAMETER: Final = re.compile(rf"; *({_KEY})=(?:({_STRING})|({_INTEGER}))")
+_BASE64: Final = re.compile(r"[A-Za-z0-9+/]*={0,2}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,15 +53,46 @@ def parse_inner_list(text: str, label: str) -> InnerList:
     if len(text) > limits.SIGNATURE_INPUT_BYTES:
         raise WireError(f"it is longer than {limits.SIGNATURE_INPUT_BYTES} bytes")
     head, _, rest = text.partition("=")
-    match = _INNER_LIST.fullmatch(rest) if head == label else None
-    if match is None:
+    if head != label or not rest.startswith("("):
         raise WireError(f"it must hold one list, labelled {label}")
-    components = tuple(_COMPONENTS.findall(match[1]))
-    found = _PARAMETERS.findall(match[2])
-    parameters = {name: string[1:-1] if string else int(number) for name, string, number in found}
-    if len(parameters) != len(found) or len(set(components)) != len(components):
+    components, end = _read_components(rest)
+    return InnerList(tuple(components), _read_parameters(rest, end))
+
+
+def _read_components(text: str) -> tuple[list[str], int]:
+    """The components of a list whose bracket opens the text, and where its parameters begin."""
+    components: list[str] = []
+    at = _skip_spaces(text, 1)
+    while not text.startswith(")", at):
+        match = _COMPONENT.match(text, at)
+        if match is None:
+            raise WireError("its list is not one of strings")
+        components.append(match[0])
+        at = _skip_spaces(text, match.end())
+        if at == match.end() and not text.startswith(")", at):
+            raise WireError("its list is not one of strings with spaces between them")
+    if len(set(components)) != len(components):
         raise WireError("it names something twice")
-    return InnerList(components, parameters)
+    return components, at + 1
+
+
+def _read_parameters(text: str, at: int) -> dict[str, int | str]:
+    parameters: dict[str, int | str] = {}
+    while at < len(text):
+        match = _PARAMETER.match(text, at)
+        if match is None:
+            raise WireError("its parameters are not plain strings and integers")
+        name, string, number = match.groups()
+        if name in parameters:
+            raise WireError("it names something twice")
+        parameters[name] = string[1:-1] if string else int(number)
+        at = match.end()
+    return parameters
+
+
+def _skip_spaces(text: str, at: int) -> int:
+    match = _SPACES.match(text, at)
+    return match.end() if match else at
 
 
 def parse_bytes(text: str, label: str, size: int) -> bytes:
