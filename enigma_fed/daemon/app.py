@@ -46,7 +46,7 @@ from enigma_fed.transports.tor.binary import default_cache, find_tor
 from enigma_fed.transports.tor.folders import read_extra
 from enigma_fed.transports.tor.onionkey import OnionKey
 from enigma_fed.transports.tor.service import ManagedTor, Tor, TorOff, TorSettings
-from enigma_fed.transports.tor.session import SocksEndpoint, onion_session
+from enigma_fed.transports.tor.session import SocksEndpoint, onion_session, renew_circuit
 from enigma_fed.transports.tor.socks_errors import explain
 from enigma_fed.transports.tor.status import TorPhase, TorStatus
 from enigma_fed.wire.state import FullState, GetStateParams, full_state_from_object
@@ -97,7 +97,14 @@ class RunningNode:
         self._view = node_view(*keys, paths, settings)
         self._tor = self._make_tor(tor)
         self._session = self._make_session(around)
-        self._client = RpcClient(self._key, self._session, clock, random, explain)
+        self._client = RpcClient(
+            self._key,
+            self._session,
+            clock,
+            random,
+            explain,
+            unanswered=lambda onion: renew_circuit(self._session, onion),
+        )
         self.federation = Federation(
             store,
             self._key,

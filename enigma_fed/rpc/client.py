@@ -99,14 +99,19 @@ class RpcClient:
         clock: Clock,
         random: Callable[[int], bytes],
         explain: Callable[[BaseException], str] | None = None,
+        unanswered: Callable[[OnionAddress], None] = lambda onion: None,
     ) -> None:
-        """`random` gives secret random bytes; `explain` puts a failed connection into plain words."""
+        """`random` gives secret random bytes; `explain` puts a failed connection into plain words.
+
+        `unanswered` hears of each call that ended without any answer.
+        """
         self._key = key
         self._keyid = key.did.url
         self._session = session
         self._clock = clock
         self._random = random
         self._explain = explain or _explain
+        self._unanswered = unanswered
         self._open: dict[Did, set[_Exchange]] = {}
 
     async def call(
@@ -142,10 +147,15 @@ class RpcClient:
         try:
             async with scope:
                 with self._tracked(exchange):
-                    return _settle(exchange, await self._converse(exchange), read)
+                    answer = await self._converse(exchange)
+        except PeerUnreachable:
+            self._unanswered(onion)
+            raise
         except TimeoutError:
+            self._unanswered(onion)
             why = "it was removed here" if exchange.cut else f"no answer within {timeout:.0f} seconds"
             raise PeerUnreachable(why) from None
+        return _settle(exchange, answer, read)
 
     def cut(self, did: Did) -> None:
         """End every call to this DID; their callers get PeerUnreachable (invariant 6)."""

@@ -145,7 +145,7 @@ async def test_kill_9_of_a_tor_brings_back_the_same_onion_and_sync_resumes(
 
     await eventually("bob's new tor is ready", another_tor_is_ready)
     assert (await identity(bob)).onion == b.onion
-    await eventually("alice reaches bob's new tor", lambda: ask(alice, "peer_ping", b.did))
+    await eventually("alice reaches bob's new tor", lambda: ask(alice, "peer_ping", b.did), 240)
 
 
 async def test_invariant_6_a_removed_peer_is_refused_over_tor(

@@ -12,6 +12,7 @@ from aiohttp import web
 
 from enigma_fed.base import limits
 from enigma_fed.base.errors import PeerUnreachable, RefusedByPeer, UnsignedReply, WireError
+from enigma_fed.base.ids import OnionAddress
 from enigma_fed.rpc.client import Reply, RpcClient
 from enigma_fed.wire import httpsig, jsonrpc, structured
 from enigma_fed.wire.jsonrpc import BodyForm
@@ -317,12 +318,25 @@ async def test_a_refusals_words_are_cleaned(pair: Pair) -> None:
     assert len(refused.value.detail) <= 200
 
 
+async def test_a_refusal_is_an_answer_and_no_reason_for_another_circuit(pair: Pair) -> None:
+    lost: list[OnionAddress] = []
+    pair.client._unanswered = lost.append
+    await pair.call()
+    pair.doorkeeper.trust.clear()
+    with pytest.raises(RefusedByPeer):
+        await pair.call()
+    assert lost == []
+
+
 async def test_nobody_there_is_unreachable_in_plain_words(pair: Pair) -> None:
+    lost: list[OnionAddress] = []
+    pair.client._unanswered = lost.append
     async with raw_server(lambda reader, writer: None) as port:
         pass
     pair.listen(port)
     with pytest.raises(PeerUnreachable, match="no connection could be made"):
         await pair.call()
+    assert lost == [onion(2)]
 
 
 async def test_connection_errors_are_put_into_words_by_who_knows_the_transport(pair: Pair) -> None:

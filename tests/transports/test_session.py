@@ -11,7 +11,7 @@ import pytest_asyncio
 from enigma_fed.base.errors import OnionInvalid, PeerUnreachable
 from enigma_fed.base.ids import OnionAddress
 from enigma_fed.transports.tor.onionkey import OnionKey
-from enigma_fed.transports.tor.session import SocksEndpoint, onion_session
+from enigma_fed.transports.tor.session import SocksEndpoint, onion_session, renew_circuit
 from tests.support.fakesocks import FakeSocks
 
 ALICE, BOB = (OnionKey(bytes([n]) * 32).address for n in (1, 2))
@@ -55,6 +55,17 @@ async def test_each_peer_has_a_user_name_of_its_own_that_tells_nothing(
     ):
         pass
     assert socks.requests[-1][0] != alice
+
+
+async def test_after_a_call_without_answer_the_next_one_takes_another_circuit(
+    socks: FakeSocks, session: aiohttp.ClientSession
+) -> None:
+    for port, renewed in ((80, BOB), (81, ALICE), (82, BOB)):  # another port is another connection
+        async with session.get(f"http://{ALICE}:{port}/"):
+            pass
+        renew_circuit(session, renewed)
+    before, after_bob, after_alice = (name for name, _, _ in socks.requests)
+    assert before == after_bob != after_alice
 
 
 async def test_a_connection_is_kept_for_the_next_call(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import ssl as ssl_module
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -57,10 +58,18 @@ class OnionConnector(ProxyConnector):
         self._socks = socks
         self._isolation_key = isolation_key
         self._unpublished = unpublished
+        self._renewals: Counter[OnionAddress] = Counter()
+
+    def renew(self, onion: OnionAddress) -> None:
+        """Let the next connection to this onion take a circuit of its own.
+
+        A circuit whose far end died without a word would swallow every call until tor notices.
+        """
+        self._renewals[onion] += 1
 
     def user_name(self, onion: OnionAddress) -> str:
-        """The SOCKS user name for a destination: tells nothing about it, is the same until restart."""
-        name = str(onion).encode("ascii")
+        """The SOCKS user name for a destination: tells nothing about it, is the same until `renew`."""
+        name = f"{onion} {self._renewals[onion]}".encode("ascii")
         return hashlib.blake2b(name, key=self._isolation_key, digest_size=_ISOLATION_BYTES).hexdigest()
 
     async def _connect_via_proxy(
@@ -83,7 +92,14 @@ class OnionConnector(ProxyConnector):
         except (python_socks.ProxyError, OSError, EOFError) as error:
             if reply_code(error) == NOT_PUBLISHED:
                 self._unpublished(onion)
+            self.renew(onion)
             raise PeerUnreachable(explain(error)) from error
+
+
+def renew_circuit(session: aiohttp.ClientSession, onion: OnionAddress) -> None:
+    """A call to this onion stayed without an answer: the next one takes another circuit."""
+    if isinstance(session.connector, OnionConnector):
+        session.connector.renew(onion)
 
 
 def onion_session(
