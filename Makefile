@@ -42,10 +42,11 @@ bench: setup ## ratios against floors measured in the same run (docs/BENCHMARKS.
 mutants: setup ## take out each security guard in a copy; its test must fail
 	@$(PYTHON) -m tests.mutants.run $(ARGS)
 
-soak: setup ## the demo 20 times, until one fails
+soak: setup ## the long ones: tests/soak/ (ARGS chooses), then the demo 20 times, until one fails
+	@$(PYTHON) -m pytest --soak -s tests/soak $(ARGS)
 	@for run in $$(seq 1 $(SOAK_RUNS)); do \
 		begun=$$(date +%s); \
-		$(BIN)/enigma-fed demo $(ARGS) || { echo "soak: demo $$run of $(SOAK_RUNS) failed after $$(($$(date +%s) - begun)) s" >&2; exit 1; }; \
+		$(BIN)/enigma-fed demo || { echo "soak: demo $$run of $(SOAK_RUNS) failed after $$(($$(date +%s) - begun)) s" >&2; exit 1; }; \
 		echo "soak: demo $$run of $(SOAK_RUNS) took $$(($$(date +%s) - begun)) s"; \
 	done
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
+from typing import Final
 
 import pytest
 from hypothesis import settings
@@ -17,6 +19,18 @@ __all__ = ["tor_network"]
 # Other work on the machine must not fail a property test; the count of examples bounds its time.
 settings.register_profile("shared-machine", deadline=None)
 settings.load_profile("shared-machine")
+
+_SOAK: Final = Path(__file__).with_name("soak")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--soak` lets the long tests of tests/soak/ run (`make soak`)."""
+    parser.addoption("--soak", action="store_true", help="run the long tests of tests/soak/ too")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """The long tests are no part of `make test`."""
+    return True if collection_path == _SOAK and not config.getoption("--soak") else None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

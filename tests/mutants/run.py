@@ -1,6 +1,6 @@
 """Takes out each security guard in turn, in a copy of the tree, and demands that its test notices.
 
-`make mutants` runs all of `mutants.toml`; `python -m tests.mutants.run --invariant 4` those of one invariant.
+`make mutants` runs all of `definitions/`; `python -m tests.mutants.run --invariant 4` those of one invariant.
 A mutant that survives, that no longer applies, whose test is red without it, or that breaks more than it
 should (a file that cannot be imported) fails the run.
 """
@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Final
 
 ROOT: Final = Path(__file__).parents[2]
-DEFINITIONS: Final = Path(__file__).with_name("mutants.toml")
+DEFINITIONS: Final = Path(__file__).with_name("definitions")
 # A guard against waiting for ever is taken out, too: then its test fails by this time-out.
 TEST_SECONDS: Final = 30
 # All tests of the first, unchanged run; more than this is a hang that no time-out could end.
@@ -68,8 +68,14 @@ class Definitions:
 
     @classmethod
     def load(cls, path: Path) -> Definitions:
-        """Read a definitions file; an unknown key is an error."""
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
+        """Read a definitions file, or every one of a folder; an unknown key is an error."""
+        parts = [cls._read(file) for file in (sorted(path.glob("*.toml")) if path.is_dir() else [path])]
+        invariants = {number for part in parts for number in part.invariants}
+        return cls(tuple(sorted(invariants)), tuple(mutant for part in parts for mutant in part.mutants))
+
+    @classmethod
+    def _read(cls, file: Path) -> Definitions:
+        data = tomllib.loads(file.read_text(encoding="utf-8"))
         mutants = tuple(Mutant(**entry) for entry in data.pop("mutant", []))
         return cls(invariants=tuple(data.pop("invariants")), mutants=mutants, **data)
 
