@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
+from enigma_fed.base.errors import ConfigError
 from enigma_fed.cli.context import current
 from enigma_fed.cli.groups import Command
+
+if TYPE_CHECKING:
+    from enigma_fed.config import Settings
+    from enigma_fed.daemon.paths import Paths
+    from enigma_fed.wire.views import Finding
 
 
 @click.command("doctor", cls=Command, examples=("enigma-fed doctor", "enigma-fed doctor --json"))
 def doctor() -> int:
     """Check this node and say how to repair what is wrong; nothing is changed.
 
-    The exit code is 7 when a store is damaged, 1 when something else is broken; warnings leave it at 0.
+    Each finding says what it is, why it matters and what to do. The exit code is 7 when a store is damaged,
+    1 when something else is broken; warnings leave it at 0.
     """
     from msgspec.structs import replace
 
@@ -23,13 +32,29 @@ def doctor() -> int:
     here = current()
     paths = wiring.node_paths(here.flags)
     with output.progress("looking at the node"):
-        findings = examine(paths, wiring.node_config(paths).settings)
+        settings, error = _settings(paths)
+        findings = examine(paths, settings, config_error=error)
     findings = [replace(entry, fix=output.hint(entry.fix)) for entry in findings]
     if here.json:
         output.data_json(findings)
     else:
-        rows = [(entry.result, entry.check, entry.detail, entry.fix) for entry in findings]
-        shape = Shape(flow="FOUND", note="WHAT TO DO")
-        columns = ("RESULT", "CHECK", "FOUND", "WHAT TO DO")
+        rows = [(entry.result, entry.check, entry.detail, _note(entry)) for entry in findings]
+        shape = Shape(flow="FOUND", note="WHY, AND WHAT TO DO")
+        columns = ("RESULT", "CHECK", "FOUND", "WHY, AND WHAT TO DO")
         output.table(columns, rows, empty="There was nothing to check.", shape=shape)
     return exit_code(findings)
+
+
+def _settings(paths: Paths) -> tuple[Settings, ConfigError | None]:
+    """The node's settings, or the defaults with why its configuration cannot be used."""
+    from enigma_fed.cli import wiring
+    from enigma_fed.config import Settings
+
+    try:
+        return wiring.node_config(paths).settings, None
+    except ConfigError as error:
+        return Settings(), error
+
+
+def _note(entry: Finding) -> str:
+    return " ".join(part for part in (entry.why, entry.fix) if part)

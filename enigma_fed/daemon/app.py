@@ -162,6 +162,7 @@ class RunningNode:
             clock_synchronised=self._clock_state.synchronised,
             clock_behind=self._clock_state.behind,
             challenge_all=self._clock_state.challenge_everyone(),
+            another_copy=self._another_copy,
         )
         warnings = [_COPY_RUNS] if self._another_copy else []
         return compose(self._view, self.federation.peers(), self.federation.invites(), running, warnings)

@@ -9,6 +9,7 @@ from typing import Final
 
 import msgspec
 
+from enigma_fed import __version__
 from enigma_fed.federation.rules import REMOVED_US
 from enigma_fed.transports.tor.status import TorPhase, TorStatus
 from enigma_fed.wire.records import Stage
@@ -31,6 +32,7 @@ class Running:
     clock_synchronised: bool | None
     clock_behind: bool
     challenge_all: bool
+    another_copy: bool = False
 
 
 def tor_view(mode: str, status: TorStatus) -> TorView:
@@ -89,6 +91,7 @@ def next_steps(
 def _with_facts(view: StatusView, running: Running) -> StatusView:
     return msgspec.structs.replace(
         view,
+        version=__version__,
         pid=running.pid,
         uptime_s=running.uptime_s,
         epoch=running.epoch,
@@ -96,6 +99,8 @@ def _with_facts(view: StatusView, running: Running) -> StatusView:
         tor=running.tor,
         state=running.state,
         clock_synchronised=running.clock_synchronised,
+        clock_behind=running.clock_behind,
+        another_copy=running.another_copy,
         challenge_all=running.challenge_all,
     )
 

@@ -63,6 +63,7 @@ def peer_view(node: Node, observation: Observation | None, liveness: str, now: f
         liveness=liveness,
         age_s=None if state is None else _age(now, state_at, observation),
         latency_ms=observation.latency_ms if observation else None,
+        skew_s=observation.skew_s if observation else None,
     )
 
 

@@ -72,6 +72,8 @@ class PeerView(View, frozen=True, kw_only=True):
     age_s: float | None = None
     """Age of the newest state here, in seconds."""
     latency_ms: float | None = None
+    skew_s: int | None = None
+    """Its clock less ours, by its newest signed reply."""
     invalid: str | None = None
     """Raw JSON text of an entry that is not valid here; then every other field may be empty."""
 
@@ -140,6 +142,8 @@ class StatusView(View, frozen=True, kw_only=True):
 
     node: NodeView
     running: bool
+    version: str = ""
+    """The version of enigma-fed that the agent runs."""
     pid: int | None = None
     uptime_s: float | None = None
     epoch: str | None = None
@@ -151,6 +155,10 @@ class StatusView(View, frozen=True, kw_only=True):
     invites_open: int = 0
     joins_waiting: int = 0
     clock_synchronised: bool | None = None
+    clock_behind: bool | None = None
+    """Whether the clock is before a time that this node wrote down."""
+    another_copy: bool = False
+    """Whether another copy of this node answered at our onion."""
     challenge_all: bool | None = None
     """Whether every caller is asked for a challenge right now."""
     warnings: list[str] = []
@@ -164,7 +172,10 @@ class Finding(View, frozen=True, kw_only=True):
     result: str
     """ok, warning or failure."""
     detail: str
+    why: str = ""
+    """Why it matters; empty when all is well."""
     fix: str = ""
+    """What to do, most often a command."""
 
 
 class PingView(View, frozen=True, kw_only=True):

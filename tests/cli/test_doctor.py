@@ -35,3 +35,21 @@ def test_doctor_of_a_damaged_store_says_how_to_mend_it_and_ends_with_7(tmp_path:
     assert finding["result"] == "failure"
     assert ".bak" in finding["fix"]
     assert shown.exit_code == 7
+
+
+def test_doctor_goes_on_with_a_configuration_that_cannot_be_used(tmp_path: Path) -> None:
+    home = make_home(tmp_path, "attic")
+    home.configure("[tor]\nmod = 1\n")
+    shown = home("doctor", "--json")
+    found = {finding["check"]: finding for finding in shown.json}
+    assert found["config"]["result"] == "failure"
+    assert "tor.mod" in found["config"]["detail"]
+    assert found["keys"]["result"] == "ok"
+    assert shown.exit_code == 1
+
+
+def test_doctor_says_why_and_what_to_do(tmp_path: Path) -> None:
+    home = make_home(tmp_path, "attic")
+    shown = home("doctor")
+    assert "Peers find nobody here while it is down." in shown.out
+    assert f"Start it: {home.hinted} run" in shown.out

@@ -1,0 +1,84 @@
+"""Checks of what is open between this node and others: peers, invites, and what their clocks say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from statistics import median
+from typing import Final
+
+from enigma_fed.base import limits
+from enigma_fed.daemon.checks.scene import Scene, count, failure, ok, warning
+from enigma_fed.wire.records import Stage
+from enigma_fed.wire.timestamps import from_text
+from enigma_fed.wire.views import Finding, PeerView
+
+_LONG_AWAY: Final = 7 * 24 * 3600
+_SOON: Final = 2 * 3600
+_SKEW_LARGE: Final = limits.FRESHNESS_WINDOW // 2
+_CROWD: Final = 2
+"""So many peers that agree on our clock being wrong are believed."""
+_NTP: Final = "sudo timedatectl set-ntp true"
+
+
+def away(scene: Scene) -> Iterator[Finding]:
+    """Members that have not been heard for a week."""
+    members = [peer for peer in scene.peers if peer.did and not peer.paused]
+    silent = [peer for peer in members if _silence(peer, scene.now) > _LONG_AWAY]
+    for peer in silent:
+        days = int(_silence(peer, scene.now) // 86400)
+        why = "It may be gone for good; it keeps its rights here until it is removed."
+        fix = f"Ask its owner, try enigma-fed peer ping {peer.did}, or enigma-fed peer remove {peer.did}"
+        yield warning("peers", f"{_name(peer)} was not heard for {days} days", why, fix)
+    if members and not silent:
+        yield ok("peers", f"{count(len(members), 'peer')}, each heard within a week")
+
+
+def _silence(peer: PeerView, now: float) -> float:
+    """Seconds since it was heard, or since it was added."""
+    return now - from_text(peer.last_seen or peer.added_at)
+
+
+def _name(peer: PeerView) -> str:
+    return peer.alias or peer.name or f"{peer.did[8:20]}…"
+
+
+def skew(scene: Scene) -> Iterator[Finding]:
+    """Our clock against the signed replies of peers."""
+    known = [(peer, peer.skew_s) for peer in scene.peers if peer.skew_s is not None]
+    off = [(peer, seconds) for peer, seconds in known if abs(seconds) > _SKEW_LARGE]
+    if not off:
+        if known:
+            yield ok("clock of peers", f"{count(len(known), 'peer')} agree with this machine's clock")
+        return
+    why = f"From {limits.FRESHNESS_WINDOW} s on every request needs one more round trip."
+    middle = median(seconds for _, seconds in known)
+    if len(off) >= _CROWD and abs(middle) > _SKEW_LARGE:
+        word = "behind" if middle > 0 else "ahead"
+        detail = f"{count(len(off), 'peer')} say that this machine's clock is {abs(middle):.0f} s {word}"
+        yield failure("clock of peers", detail, why, f"Set it right: {_NTP}")
+        return
+    for peer, seconds in off:
+        word = "ahead" if seconds > 0 else "behind"
+        detail = f"the clock of {_name(peer)} is {abs(seconds)} s {word} of this machine's"
+        yield warning("clock of peers", detail, why, f"Tell its owner, or set this one right: {_NTP}")
+
+
+def invites(scene: Scene) -> Iterator[Finding]:
+    """Codes that expire soon, and joins that wait."""
+    for invite in scene.invites:
+        left = from_text(invite.expires_at) - scene.now
+        if invite.direction == "outgoing" and invite.stage == Stage.CREATED and 0 < left <= _SOON:
+            detail = f"invite {invite.id} expires in {max(1, int(left // 60))} min and was not used"
+            why = "A join that comes later only waits for your approval."
+            yield warning(
+                "invites", detail, why, "Hand it over now, or make another: enigma-fed invite create"
+            )
+        elif invite.direction == "pending":
+            who = invite.name or f"{invite.did[8:20]}…"
+            fix = f"Let it in: enigma-fed peer approve {invite.did}"
+            yield warning("invites", f"{who} waits for your approval", "Until then it has no rights.", fix)
+        elif invite.direction == "incoming" and invite.stage == Stage.ACCEPTED_HERE and left <= 0:
+            who = invite.name or f"{invite.did[8:20]}…"
+            why = "This node gives up a day after the code expired."
+            fix = f"Ask the owner of {who} whether that node runs."
+            yield warning("invites", f"{who} has not answered, and its code has expired", why, fix)
