@@ -83,6 +83,12 @@ class LogOutput:
         self._writer = threading.Thread(target=self._write, name="log", daemon=True)
         self._writer.start()
 
+    def change(self, level: str, form: str) -> None:
+        """Another least level, and another form (text or json) of the lines from here on."""
+        logging.getLogger(_LOGGER).setLevel(level.upper())
+        for handler in self._handlers:
+            handler.setFormatter(_formatter(form))
+
     def close(self) -> None:
         """Write what is queued, for a moment at most, and stop; later lines go nowhere."""
         logging.getLogger().removeHandler(self._entry)
@@ -104,11 +110,14 @@ def start(level: str, form: str, file: Path | None, stream: TextIO | None = None
     `level` is debug, info, warning or error; `form` is text or json. When the queue is full
     lines are dropped: a stuck terminal or disk must not stop the agent.
     """
-    formatter = JsonFormatter() if form == "json" else LineFormatter()
     handlers = tuple(_handlers(file, stream or sys.stderr))
     for handler in handlers:
-        handler.setFormatter(formatter)
+        handler.setFormatter(_formatter(form))
     return LogOutput(level, handlers)
+
+
+def _formatter(form: str) -> logging.Formatter:
+    return JsonFormatter() if form == "json" else LineFormatter()
 
 
 class _Entry(logging.handlers.QueueHandler):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import signal
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -27,6 +26,7 @@ from enigma_fed.daemon.folder import take_folder
 from enigma_fed.daemon.init import load_keys, make_node, node_view
 from enigma_fed.daemon.listeners import Listeners
 from enigma_fed.daemon.paths import Paths, prepare_runtime_dir
+from enigma_fed.daemon.reload import Reload, plan
 from enigma_fed.daemon.status import Running, compose, tor_view
 from enigma_fed.federation.client import GET_STATE, RpcPeerCaller
 from enigma_fed.federation.hooks import Hooks
@@ -59,8 +59,11 @@ _EPOCH_BYTES: Final = 8
 _ISOLATION_KEY_BYTES: Final = 32
 _WAYS_OUT: Final = frozenset({TorPhase.PUBLISHING, TorPhase.READY})
 """Phases at whose beginning peers can be reached (again)."""
-_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 _COPY_RUNS: Final = "Another copy of this node runs somewhere and answers at our onion. Stop one of the two."
+
+
+def _nothing(status: TorStatus) -> None:
+    pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +73,8 @@ class Surroundings:
     clock: Clock
     random: Callable[[int], bytes]
     session: Callable[[], aiohttp.ClientSession] | None
+    heard_tor: Callable[[TorStatus], None] = _nothing
+    """Gets every new status of Tor."""
 
 
 class RunningNode:
@@ -93,6 +98,7 @@ class RunningNode:
         self._another_copy = False
         self._has_session_of_its_own = around.session is not None
         self._tor_log = TorLog()
+        self._heard_tor = around.heard_tor
         self._tasks = Tasks()
         self._view = node_view(*keys, paths, settings)
         self._tor = self._make_tor(tor)
@@ -148,6 +154,16 @@ class RunningNode:
         await self._tor.start()
         address = self._listeners.address or "no loopback address"
         _log.info("%s is up as %s, listening on %s", self._view.name, self._view.did, address)
+
+    @property
+    def tor_status(self) -> TorStatus:
+        """How far Tor is."""
+        return self._tor.status
+
+    async def reload(self, settings: Settings) -> None:
+        """Take over what a running node can change."""
+        self._settings = settings
+        self.federation.change_interval(settings.federation.poll_interval)
 
     async def status(self) -> StatusView:
         """The whole status of the running node."""
@@ -213,6 +229,7 @@ class RunningNode:
 
     def _tor_changed(self, status: TorStatus) -> None:
         self._tor_log(status)
+        self._heard_tor(status)
         if status.phase in _WAYS_OUT:
             self.federation.wake()
 
@@ -250,35 +267,6 @@ class TorLog:
             _log.info("Tor is %s", status.phase.value)
 
 
-def run_agent(settings: Settings, paths: Paths) -> None:
-    """Run an agent until a signal ends it, on uvloop where it is installed."""
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(Agent(settings, paths).run())
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    try:
-        import uvloop
-    except ImportError:
-        return None
-    return uvloop.new_event_loop
-
-
-def _stop_on_signals() -> asyncio.Event:
-    """Set by the first signal; the second ends the process without more ado (tor ends with its owner)."""
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-
-    def handle(number: int) -> None:
-        if stop.is_set():
-            os._exit(128 + number)
-        stop.set()
-
-    for number in _SIGNALS:
-        loop.add_signal_handler(number, handle, number)
-    return stop
-
-
 def _read_full_state(result: object) -> FullState:
     return full_state_from_object(result, binary=False)
 
@@ -295,14 +283,16 @@ class Agent:
         random: Callable[[int], bytes] = os.urandom,
         environ: Mapping[str, str] = os.environ,
         session: Callable[[], aiohttp.ClientSession] | None = None,
+        heard_tor: Callable[[TorStatus], None] = _nothing,
         keep_log: bool = True,
     ) -> None:
         """`session` makes the client session of a test without Tor; `keep_log` False leaves logging alone."""
         self._settings = settings
         self._paths = paths
-        self._surroundings = Surroundings(clock or SystemClock(), random, session)
+        self._surroundings = Surroundings(clock or SystemClock(), random, session, heard_tor)
         self._environ = environ
         self._keep_log = keep_log
+        self._log: log.LogOutput | None = None
         self._held = AsyncExitStack()
         self._running: RunningNode | None = None
 
@@ -312,26 +302,13 @@ class Agent:
         assert self._running is not None
         return self._running
 
-    async def run(self) -> None:
-        """Serve until SIGTERM or SIGINT, then stop in order; a second signal ends the process at once.
-
-        Raises AgentRunning, PortInUse, LooseModes, TorMissing, ConfigError, StoreError, LockBusy.
-        """
-        stop = _stop_on_signals()
-        await self.start()
-        try:
-            await stop.wait()
-            _log.info("stopping")
-        finally:
-            await self.close()
-
     async def start(self) -> None:
         """Take the folder and start every part; what was started is stopped again if one fails."""
         async with AsyncExitStack() as held:
             lock = await asyncio.to_thread(take_folder, self._paths)
             held.callback(lock.release)
             if self._keep_log:
-                held.callback(await asyncio.to_thread(self._start_log))
+                held.callback((await asyncio.to_thread(self._start_log)).close)
             tor = await asyncio.to_thread(self._tor_settings)
             keys = await asyncio.to_thread(self._load_or_make_keys)
             store = FederationStore(self._paths.data_dir)
@@ -344,10 +321,21 @@ class Agent:
         """Stop every part in order: commands, listeners, polling (state is written), tor, the lock."""
         await self._held.aclose()
 
-    def _start_log(self) -> Callable[[], None]:
+    async def reload(self, wanted: Settings) -> Reload:
+        """Put in force what a running agent can change of these settings; the rest waits for a restart."""
+        planned = plan(self._settings, wanted)
+        await self.node.reload(planned.settings)
+        self._settings = planned.settings
+        if self._log is not None:
+            self._log.change(planned.settings.log.level, planned.settings.log.format)
+        _log.log(logging.WARNING if planned.waiting else logging.INFO, "%s", planned.sentence)
+        return planned
+
+    def _start_log(self) -> log.LogOutput:
         modes.make_folder(self._paths.log_file.parent)
         settings = self._settings.log
-        return log.start(settings.level, settings.format, self._paths.log_file).close
+        self._log = log.start(settings.level, settings.format, self._paths.log_file)
+        return self._log
 
     def _load_or_make_keys(self) -> tuple[NodeKey, OnionKey]:
         if not self._paths.node_key.exists():

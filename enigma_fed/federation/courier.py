@@ -55,6 +55,10 @@ class Courier:
         self._outbox.wake()
         self._poller.wake()
 
+    def change_interval(self, seconds: float) -> None:
+        """Poll every so many seconds from each peer's next poll on."""
+        self._poller.interval = seconds
+
     async def reach(self, did: Did) -> None:
         """Deliver an open join, then poll, and wait for the outcome; raises what failed."""
         self.follow()

@@ -27,7 +27,8 @@ class Poller:
         """`interval` is in seconds."""
         self._find = find
         self._traffic = traffic
-        self._interval = interval
+        self.interval = interval
+        """Seconds between two polls of a peer; a new value counts from each peer's next poll on."""
         work = Work(_name, "it is not polled any more", poll, self._pause, limits.POLL_BACKOFF_MAX)
         self._lines: Lines[Did] = Lines(traffic, work)
 
@@ -45,7 +46,7 @@ class Poller:
         line = self._lines.get(did)
         if line is not None and line.failures:
             line.failures = 0
-            soon = line.last_try + schedule.retry_floor(self._interval)
+            soon = line.last_try + schedule.retry_floor(self.interval)
             line.hasten(max(self._traffic.clock.boot(), soon))
 
     def wake(self) -> None:
@@ -65,7 +66,7 @@ class Poller:
         node = self._find(did)
         if node is None:
             return None
-        return schedule.next_poll(node, failures, self._interval, self._traffic.chance())
+        return schedule.next_poll(node, failures, self.interval, self._traffic.chance())
 
 
 def _name(did: Did) -> str:

@@ -109,6 +109,12 @@ class Federation(Door):
         if self._courier is not None:
             self._courier.wake()
 
+    def change_interval(self, seconds: float) -> None:
+        """Poll every so many seconds from each peer's next poll on."""
+        self._interval = seconds
+        if self._courier is not None:
+            self._courier.change_interval(seconds)
+
     # Invites
 
     async def create_invite(self, scope: TrustLevel, ttl: int) -> InviteView:

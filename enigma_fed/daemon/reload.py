@@ -1,0 +1,49 @@
+"""Which settings a running agent can change, and which wait for its next start. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+from enigma_fed import config
+from enigma_fed.config import Settings
+
+LIVE: Final = frozenset({"log.level", "log.format", "federation.poll_interval", "tor.torrc_extra"})
+"""Keys that a running agent can change."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reload:
+    """What a new configuration does to a running agent."""
+
+    settings: Settings
+    """What is in force afterwards."""
+    changed: tuple[str, ...]
+    """Keys that get a new value now."""
+    waiting: tuple[str, ...]
+    """Keys whose new value is taken at the next start."""
+
+    @property
+    def sentence(self) -> str:
+        """One line for the log."""
+        parts = [f"now in force: {', '.join(self.changed)}" if self.changed else "nothing changed"]
+        if self.waiting:
+            parts.append(f"waits for a restart: {', '.join(self.waiting)}")
+        return f"the configuration was read again; {'; '.join(parts)}"
+
+
+def plan(running: Settings, wanted: Settings) -> Reload:
+    """Compare the settings in force with the wanted ones."""
+    keys = [doc.key for doc in config.describe()]
+    different = tuple(key for key in keys if running.value(key) != wanted.value(key))
+    changed = tuple(key for key in different if key in LIVE)
+    settings = running
+    for key in changed:
+        settings = _with(settings, key, wanted.value(key))
+    return Reload(settings, changed, tuple(key for key in different if key not in LIVE))
+
+
+def _with(settings: Settings, key: str, value: config.Value) -> Settings:
+    section, _, name = key.partition(".")
+    changes = {section: replace(getattr(settings, section), **{name: value})}
+    return replace(settings, **changes)

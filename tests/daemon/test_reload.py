@@ -1,0 +1,39 @@
+"""What a new configuration does to a running agent."""
+
+from __future__ import annotations
+
+from enigma_fed import config
+from enigma_fed.config import Settings
+from enigma_fed.daemon.reload import LIVE, plan
+
+
+def settings(**flags: config.Value) -> Settings:
+    return config.load(None, {}, {key.replace("__", "."): value for key, value in flags.items()}).settings
+
+
+def test_every_live_key_exists() -> None:
+    assert {doc.key for doc in config.describe()} >= LIVE
+
+
+def test_live_keys_change_and_the_others_wait_with_their_old_value() -> None:
+    running = settings(node__name="attic", log__level="info")
+    wanted = settings(node__name="cellar", log__level="debug", federation__poll_interval=30)
+    planned = plan(running, wanted)
+    assert planned.settings == settings(node__name="attic", log__level="debug", federation__poll_interval=30)
+    assert planned.changed == ("federation.poll_interval", "log.level")
+    assert planned.waiting == ("node.name",)
+    assert planned.sentence == (
+        "the configuration was read again; now in force: federation.poll_interval, log.level; "
+        "waits for a restart: node.name"
+    )
+
+
+def test_what_waits_is_named_each_time_until_the_restart() -> None:
+    running, wanted = settings(), settings(rpc__listen="127.0.0.1:1234")
+    assert plan(plan(running, wanted).settings, wanted).waiting == ("rpc.listen",)
+
+
+def test_without_a_difference_nothing_changes() -> None:
+    planned = plan(settings(), settings())
+    assert planned.settings == settings()
+    assert planned.sentence == "the configuration was read again; nothing changed"
