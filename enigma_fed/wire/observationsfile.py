@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from enigma_fed.base import limits
 from enigma_fed.base.errors import WireError
 from enigma_fed.base.ids import Did
 from enigma_fed.wire import fields, timestamps
@@ -62,7 +63,10 @@ def _state(members: fields.Object, name: str) -> FullState:
 
 
 def _skew(members: fields.Object, name: str) -> int:
-    return round(fields.number(members, name))
+    seconds = fields.number(members, name)
+    if not -limits.INTEGER_MAX <= seconds <= limits.INTEGER_MAX:
+        raise WireError(f"{name}: beyond 2^53 - 1")
+    return round(seconds)
 
 
 def _time_out(unix: int | None) -> str | None:

@@ -36,4 +36,7 @@ def decode_seed(pem: bytes) -> bytes:
         raise WireError("the key file is not base64") from None
     if der[: len(_DER_PREFIX)] != _DER_PREFIX or len(der) != len(_DER_PREFIX) + SEED_BYTES:
         raise WireError("the key file does not hold an Ed25519 key")
-    return der[len(_DER_PREFIX) :]
+    seed = der[len(_DER_PREFIX) :]
+    if encode_seed(seed) != text:
+        raise WireError("the key file is not in its shortest form")
+    return seed

@@ -164,6 +164,13 @@ def test_invariant_5_an_invites_file_without_sense_is_an_error(body: Any) -> Non
         invitesfile.decode(body)
 
 
+def test_an_observation_that_could_not_be_written_again_is_left_out() -> None:
+    good = through_disk(observationsfile.encode({did(1): Observation(did=did(1), skew_s=-3)}))
+    far = {**good["peers"][0], "did": str(did(2)), "skew_s": 1e300}
+    read = observationsfile.decode({"peers": [*good["peers"], far]})
+    assert read == {did(1): Observation(did=did(1), skew_s=-3)}
+
+
 anything = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),

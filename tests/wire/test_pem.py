@@ -36,6 +36,7 @@ def test_line_ends_of_an_editor_do_no_harm() -> None:
         pem.encode_seed(SEED).replace(b"M", b"?", 1),
         pem.encode_seed(SEED).replace(b"K2Vw", b"K2Vu"),
         pem.encode_seed(SEED).replace(b"PRIVATE", b"PUBLIC"),
+        pem.encode_seed(SEED).replace(b"\n-----END", b"==\n-----END"),
     ],
 )
 def test_anything_else_is_refused_without_repeating_it(text: bytes) -> None:
