@@ -218,13 +218,22 @@ _Source: TypeAlias = tuple[Callable[[str], str], dict[str, Value]]
 def _sources(path: Path | None, environ: Mapping[str, str], flags: Mapping[str, Value]) -> Iterator[_Source]:
     """From the weakest to the strongest."""
     if path is not None:
-        yield (lambda key: f"file {path}"), _checked(_flatten(_read(path)), str(path))
+        yield (lambda key: f"file {path}"), from_toml(_read(path), str(path))
     variables = {doc.key: doc.variable for doc in describe()}
     yield (lambda key: f"environment {variables[key]}"), _from_environment(environ)
     yield (lambda key: "flag"), _checked(flags, "the command line")
 
 
-def _read(path: Path) -> Mapping[str, Any]:
+def from_toml(data: bytes, where: str) -> dict[str, Value]:
+    """The values of a file's bytes by dotted key; `where` names the file in errors. Raises ConfigError."""
+    try:
+        tables = tomllib.loads(data.decode("utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"{where} is not TOML: {error}") from None
+    return _checked(_flatten(tables), where)
+
+
+def _read(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
             data = file.read(limits.CONFIG_BYTES + 1)
@@ -232,10 +241,7 @@ def _read(path: Path) -> Mapping[str, Any]:
         raise ConfigError(f"{path}: {(error.strerror or 'it cannot be read').lower()}") from None
     if len(data) > limits.CONFIG_BYTES:
         raise ConfigError(f"{path} is larger than {limits.CONFIG_BYTES} bytes")
-    try:
-        return tomllib.loads(data.decode("utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise ConfigError(f"{path} is not TOML: {error}") from None
+    return data
 
 
 def _flatten(tables: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,18 @@
+"""Every fuzz target; a new decoder gets one here (docs/CONTRIBUTING.md)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from tests.fuzz.target import Target
+from tests.fuzz.targets import bodies, identifiers, local, membership, plain, signatures
+
+TARGETS: Final[Mapping[str, Target]] = MappingProxyType(
+    {
+        target.name: target
+        for room in (plain, identifiers, signatures, bodies, membership, local)
+        for target in room.TARGETS
+    }
+)
