@@ -20,6 +20,7 @@ from enigma_fed.base.errors import WireError
 _KNOWN_TAGS: Final = (
     *range(6), 25, *range(28, 31), *range(35, 38), 52, 54, 100, 256, 258, 260, 261, 1004, 43000, 55799,
 )  # fmt: skip
+_CONTAINERS: Final = frozenset({dict, list, tuple})
 
 
 def encode(value: object) -> bytes:
@@ -58,9 +59,9 @@ def _load(data: bytes) -> Any:
 
 def _check(value: object, depth: int) -> None:
     """Raise WireError unless `value` and all in it belong to the subset."""
-    if depth > limits.CBOR_DEPTH:
-        raise WireError(f"the CBOR is nested deeper than {limits.CBOR_DEPTH}")
     kind = type(value)
+    if depth >= limits.CBOR_DEPTH and kind in _CONTAINERS:
+        raise WireError(f"the CBOR is nested deeper than {limits.CBOR_DEPTH}")
     if kind is dict:
         _check_map(value, depth)  # type: ignore[arg-type]
     elif kind is list or kind is tuple:

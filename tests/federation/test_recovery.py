@@ -138,6 +138,19 @@ async def test_an_owner_who_asks_begins_a_line_anew(
     assert inviter.node(joiner).stage is Stage.CONFIRMED
 
 
+async def test_what_polling_learned_is_on_disk_within_half_a_minute(network: Network) -> None:
+    """limits.OBSERVATIONS_FLUSH: not with every poll, and not later."""
+    _, joiner = await federated(network)
+    state = joiner.folder / "federation" / "state.json"
+    await pass_time(network, limits.OBSERVATIONS_FLUSH)
+    before = state.read_bytes()
+    await sync(joiner, "attic")
+    await settle(network)
+    assert state.read_bytes() == before
+    await pass_time(network, limits.OBSERVATIONS_FLUSH)
+    assert state.read_bytes() != before
+
+
 class Crowd:
     """A `PeerCaller` that answers nobody before `gate` opens, and counts who waits."""
 

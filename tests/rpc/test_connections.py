@@ -190,6 +190,23 @@ async def test_invariant_7_what_is_no_http_gets_a_short_answer_and_no_line_in_th
     assert caplog.records == []
 
 
+@pytest.mark.parametrize(
+    ("fields", "status"),
+    [
+        (["X: " + "a" * (limits.HEADER_BYTES - 3)], 404),
+        (["X: " + "a" * (limits.HEADER_BYTES + 1)], 400),
+        ([f"X-{number}: a" for number in range(limits.HEADERS - 1)], 404),
+        ([f"X-{number}: a" for number in range(limits.HEADERS)], 400),
+    ],
+    ids=["line", "line too long", "lines", "too many lines"],
+)
+async def test_invariant_7_a_head_is_bounded(server: Server, fields: list[str], status: int) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.wires.resolver.ports[str(onion(2))])
+    writer.write("\r\n".join(["GET / HTTP/1.1", "Host: x", *fields, "", ""]).encode())
+    assert int((await reader.readline()).split()[1]) == status
+    writer.close()
+
+
 async def test_an_error_of_ours_is_logged_but_not_for_ever(caplog: pytest.LogCaptureFixture) -> None:
     words: list[str] = []
 

@@ -101,6 +101,14 @@ def test_invariant_7_a_strangers_body_is_not_decoded_before_it_is_small_addresse
     assert decoded == [limits.STRANGER_REQUEST_BYTES, len(poll)]
 
 
+def test_invariant_7_a_strangers_body_has_few_values(node: Receiver) -> None:
+    """limits.STRANGER_ITEMS: keys count, and so do the objects and the list themselves."""
+    left = limits.STRANGER_ITEMS - 13
+    for more, answer in ((left, "unknown-token"), (left + 1, "parse-error")):
+        body = call_body(JOIN, {"token": "x", "more": [1] * more})
+        assert node.play(signed_fields(STRANGER, C.did, body, node.clock.wall()), body) == answer
+
+
 def test_a_join_with_broken_params_is_refused_before_the_look_up(node: Receiver) -> None:
     body = call_body(JOIN, {"wrong": 1})
     assert node.play(signed_fields(STRANGER, C.did, body, node.clock.wall()), body) == "invalid-params"

@@ -91,6 +91,12 @@ async def test_anything_else_is_closed_without_an_answer(listener: OnionListener
     assert listener.connections == 0
 
 
+async def test_invariant_7_tors_line_is_bounded(listener: OnionListener) -> None:
+    longest = LINE + b"0" * (limits.PROXY_LINE_BYTES - len(LINE) - len(b"\r\n"))
+    assert (await exchange(listener, longest + b"\r\n" + REQUEST)).endswith(b"circuit 24 said abc")
+    assert await exchange(listener, longest + b"0\r\n" + REQUEST) == b""
+
+
 async def test_invariant_7_the_line_has_to_come_in_time(
     listener: OnionListener, monkeypatch: pytest.MonkeyPatch
 ) -> None:

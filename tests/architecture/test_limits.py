@@ -1,0 +1,158 @@
+"""Every number in base/limits.py is enforced, says what it protects, and has a test that goes one past it."""
+
+from __future__ import annotations
+
+import ast
+import re
+from typing import Final
+
+import pytest
+
+from tests.architecture.source import PACKAGE, ROOT, report
+
+LIMITS: Final = ROOT / PACKAGE / "base" / "limits.py"
+FORMATS: Final = "tests/limits/test_formats.py::test_at_the_limit_and_one_past_it"
+STORES: Final = "tests/limits/test_stores.py::"
+TIMES: Final = "tests/limits/test_times.py::"
+OUTGOING: Final = "tests/limits/test_outgoing.py::"
+TOR: Final = "tests/limits/test_tor.py::"
+CONNECTIONS: Final = "tests/rpc/test_connections.py::"
+RECOVERY: Final = "tests/federation/test_recovery.py::"
+CONTROL: Final = "tests/daemon/test_control.py::"
+
+# A limit, and the test that stays at it and goes one past it. The test's file must name the limit.
+ONE_PAST: Final = {
+    "REQUEST_BYTES": "tests/rpc/test_endpoint.py::test_too_large_is_413_before_anything_is_parsed",
+    "REPLY_BYTES": OUTGOING + "test_a_reply",
+    "INVITE_BYTES": FORMATS,
+    "JSON_DEPTH": FORMATS,
+    "CBOR_DEPTH": FORMATS,
+    "INTEGER_MAX": FORMATS,
+    "NODE_NAME_BYTES": FORMATS,
+    "APPS_PER_STATE": FORMATS,
+    "APP_FIELD_BYTES": FORMATS,
+    "LAN_ADDRESSES": FORMATS,
+    "HEADER_BYTES": CONNECTIONS + "test_invariant_7_a_head_is_bounded",
+    "SIGNATURE_LIFETIME": FORMATS,
+    "FRESHNESS_WINDOW": TIMES + "test_freshness_window",
+    "NONCE_MEMORY": TIMES + "test_nonce_memory_outlives_every_window",
+    "NONCES_PER_KEY": STORES + "test_nonces_of_a_key_and_of_a_token",
+    "NONCES_IN_ALL": STORES + "test_nonces_in_all_and_of_strangers",
+    "NONCE_CHARACTERS_MIN": "tests/limits/test_formats.py::test_a_nonce_has_a_least_length",
+    "NONCE_CHARACTERS_MAX": FORMATS,
+    "CHALLENGE_CHARACTERS": FORMATS,
+    "CHALLENGE_LIFETIME": TIMES + "test_challenge_lifetime",
+    "CHALLENGE_AFTER_START": TIMES + "test_challenge_after_start",
+    "INVITE_TTL_DEFAULT": TIMES + "test_a_code_without_an_end_is_taken_as_one_of_a_day",
+    "INVITE_TTL_MIN": "tests/federation/test_service.py::test_an_invite_carries_what_the_joiner_needs",
+    "INVITE_TTL_MAX": "tests/federation/test_service.py::test_an_invite_carries_what_the_joiner_needs",
+    "OPEN_INVITES": STORES + "test_open_invites_and_ended_ones",
+    "INVITES_KEPT": STORES + "test_open_invites_and_ended_ones",
+    "OUTBOX_AFTER_EXPIRY": TIMES + "test_the_hash_of_a_join_leaves_nodes_json_only_when_no_retry_can_come",
+    "AWAITING_AFTER_EXPIRY": "tests/federation/test_inviting.py::test_a_join_waits_for_thirty_days",
+    "JOIN_TRIES_UNKNOWN": "tests/federation/test_service.py::test_invariant_3_guessing_tokens_is_slowed_down",
+    "PENDING_JOINS": "tests/federation/test_inviting.py::test_invariant_7_only_so_many_joins_wait",
+    "PEERS": STORES + "test_members",
+    "TOMBSTONES": STORES + "test_removed_members_are_remembered_up_to_a_number_the_newest_first",
+    "POLL_INTERVAL": TIMES + "test_polls_are_never_more_often_than_the_owner_may_ask_for",
+    "POLL_INTERVAL_MIN": TIMES + "test_polls_are_never_more_often_than_the_owner_may_ask_for",
+    "POLL_INTERVAL_UNPROVEN": TIMES + "test_who_never_answered_or_waits_for_an_owner_is_asked_slowly",
+    "POLL_BACKOFF_FIRST": TIMES + "test_backing_off_begins_at_the_first_pause_and_never_passes_the_last",
+    "POLL_BACKOFF_MAX": TIMES + "test_backing_off_begins_at_the_first_pause_and_never_passes_the_last",
+    "POLLS_IN_FLIGHT": RECOVERY + "test_polls_and_joins_together_are_bounded",
+    "HEARD_RECENTLY": "tests/federation/test_accepting.py::test_codes_that_are_not_accepted",
+    "OBSERVATIONS_FLUSH": RECOVERY + "test_what_polling_learned_is_on_disk_within_half_a_minute",
+    "JOIN_BACKOFF_FIRST": TIMES + "test_backing_off_begins_at_the_first_pause_and_never_passes_the_last",
+    "JOIN_BACKOFF_MAX": TIMES + "test_backing_off_begins_at_the_first_pause_and_never_passes_the_last",
+    "JOIN_SLOW_RETRY": TIMES + "test_who_never_answered_or_waits_for_an_owner_is_asked_slowly",
+    "STATE_SAMPLE_INTERVAL": TIMES + "test_gauges_are_read_no_more_often_than_the_interval",
+    "CONNECT_TIMEOUT": OUTGOING + "test_a_connection_that_never_stands",
+    "CALL_TIMEOUT": OUTGOING + "test_an_answer_that_drips_for_ever",
+    "READ_TIMEOUT": CONNECTIONS + "test_invariant_7_a_connection_that_sends_no_header_is_closed",
+    "KEEPALIVE": OUTGOING + "test_an_idle_connection_is_kept_for_its_time",
+    "CONNECTIONS_INBOUND": CONNECTIONS + "test_one_connection_too_many_is_closed",
+    "REQUESTS_IN_FLIGHT": CONNECTIONS + "test_one_request_too_many_at_once_is_429",
+    "CONTROL_LINE_BYTES": CONTROL + "test_invariant_7_a_line_that_never_ends_is_cut",
+    "CONTROL_REPLY_BYTES": "tests/daemon/test_controlclient.py::test_an_endless_answer_is_cut",
+    "CONTROL_CONNECTIONS": CONTROL + "test_invariant_7_too_many_commands_are_sent_away",
+    "CONTROL_IDLE_TIMEOUT": CONTROL + "test_invariant_7_a_connection_that_says_nothing_is_closed",
+    "CONTROL_ANSWER_TIMEOUT": OUTGOING + "test_an_agent_that_never_answers",
+    "STORE_FILE_BYTES": STORES + "test_a_store",
+    "LOCK_WAIT": "tests/daemon/test_operations.py::test_two_changing_commands_wait_for_each_other",
+    "UNIX_PATH_BYTES": TOR + "test_the_path_of_a_socket",
+    "TOR_START_TIMEOUT": "tests/transports/test_process.py::test_the_control_socket_is_waited_for",
+    "TOR_STOP_TIMEOUT": "tests/transports/test_process.py::test_stop_ends_one_that_listens_to_no_signal",
+    "TOR_RESTART_FIRST": TIMES + "test_tor_is_started_again_and_asked_again_with_growing_pauses_up_to_a_last",
+    "TOR_RESTART_MAX": TIMES + "test_tor_is_started_again_and_asked_again_with_growing_pauses_up_to_a_last",
+    "SELF_PROBE_INTERVAL": TOR + "test_a_ready_node_reaches_itself_every_five_minutes",
+    "SELF_PROBE_TIMEOUT": TOR + "test_a_probe_that_hangs_is_given_up",
+    "SELF_PROBE_FIRST": TIMES + "test_tor_is_started_again_and_asked_again_with_growing_pauses_up_to_a_last",
+    "SELF_PROBE_MAX": TIMES + "test_tor_is_started_again_and_asked_again_with_growing_pauses_up_to_a_last",
+    "TOR_STALL": TOR + "test_a_start_that_gets_no_further_is_said_so",
+    "TOR_LOCK_WAIT": "tests/transports/test_process.py::test_a_left_over_tor_is_waited_for",
+    "TOR_LOG_BYTES": TOR + "test_the_log_of_tor",
+    "TOR_OUTPUT_BYTES": "tests/transports/test_process.py::test_output_is_bounded",
+    "TORRC_EXTRA_BYTES": TOR + "test_extra_lines",
+    "TOR_STREAMS_PER_CIRCUIT": TOR + "test_streams_of_one_circuit",
+    "CONNECTIONS_OUTBOUND": OUTGOING + "test_calls_under_way_in_all",
+    "CONNECTIONS_PER_PEER": OUTGOING + "test_calls_under_way_to_one_peer",
+    "PROXY_LINE_BYTES": "tests/transports/test_proxyline.py::test_invariant_7_tors_line_is_bounded",
+    "PROXY_LINE_TIMEOUT": "tests/transports/test_proxyline.py::test_invariant_7_the_line_has_to_come_in_time",
+    "JOIN_REPLY_BYTES": OUTGOING + "test_a_reply_to_a_join",
+    "UNSIGNED_REPLY_BYTES": "tests/rpc/test_client.py"
+    "::test_invariant_7_an_unsigned_reply_is_read_up_to_4_kib",
+    "STRANGER_REQUEST_BYTES": "tests/rpc/test_gate_strangers.py"
+    "::test_invariant_7_a_strangers_body_is_not_decoded_before_it_is_small_addressed_to_us_and_fresh",
+    "BODY_ITEMS": FORMATS,
+    "STRANGER_ITEMS": "tests/rpc/test_gate_strangers.py::test_invariant_7_a_strangers_body_has_few_values",
+    "SIGNATURE_INPUT_BYTES": FORMATS,
+    "NONCES_PER_TOKEN": STORES + "test_nonces_of_a_key_and_of_a_token",
+    "NONCES_OF_STRANGERS": STORES + "test_nonces_in_all_and_of_strangers",
+    "FAILURES_LOGGED": CONNECTIONS + "test_an_error_of_ours_is_logged_but_not_for_ever",
+    "CONFIG_BYTES": STORES + "test_the_configuration",
+    "DIDS_CACHED": STORES + "test_remembered_key_ids",
+    "HEADERS": CONNECTIONS + "test_invariant_7_a_head_is_bounded",
+    "METHOD_CHARACTERS": FORMATS,
+    "CALL_ID_CHARACTERS": FORMATS,
+    "SECRET_FILE_BYTES": STORES + "test_a_key_file",
+    "ERROR_CHARACTERS": STORES + "test_an_error_text",
+    "LOG_FILE_BYTES": STORES + "test_log_files",
+    "LOG_FILES_KEPT": STORES + "test_log_files",
+    "LOG_QUEUE_LINES": STORES + "test_lines_that_wait_for_a_slow_disk",
+    "LOG_LINE_CHARACTERS": STORES + "test_a_log_line",
+}
+
+
+def _limits() -> list[str]:
+    tree = ast.parse(LIMITS.read_text(encoding="utf-8"))
+    return [node.target.id for node in tree.body if isinstance(node, ast.AnnAssign)]  # type: ignore[union-attr]
+
+
+def _functions_in(file: str) -> set[str]:
+    path = ROOT / file
+    return (
+        set(re.findall(r"^(?:async )?def (test_\w+)", path.read_text(), re.MULTILINE))
+        if path.exists()
+        else set()
+    )
+
+
+def test_every_limit_has_a_test_that_goes_one_past_it() -> None:
+    report([f"{name}: add it to ONE_PAST with its test" for name in _limits() if name not in ONE_PAST])
+
+
+def test_no_limit_is_listed_that_is_none() -> None:
+    report([f"{name} is in ONE_PAST, but not in base/limits.py" for name in ONE_PAST.keys() - set(_limits())])
+
+
+@pytest.mark.parametrize("name", ONE_PAST)
+def test_the_test_is_there_and_names_the_limit(name: str) -> None:
+    file, _, test = ONE_PAST[name].partition("::")
+    assert test in _functions_in(file)
+    assert re.search(rf"\b{name}\b", (ROOT / file).read_text(encoding="utf-8")), "its file does not name it"
+
+
+def test_no_limit_is_without_somebody_who_enforces_it() -> None:
+    sources = [path.read_text(encoding="utf-8") for path in (ROOT / PACKAGE).rglob("*.py")]
+    used = set(re.findall(r"\blimits\.([A-Z_]+)\b", "\n".join(sources)))
+    report([f"nothing in {PACKAGE}/ looks at {name}" for name in _limits() if name not in used])
