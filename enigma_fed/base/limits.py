@@ -66,7 +66,7 @@ AWAITING_AFTER_EXPIRY: Final = 30 * 24 * 3600
 JOIN_TRIES_UNKNOWN: Final = 20
 """Joins with unknown tokens per minute on one listener: guessing and CPU."""
 PENDING_JOINS: Final = 16
-"""Late joins that wait for the owner: size of invites.json."""
+"""Late joins that wait for the owner, and as many again without a token: size of invites.json."""
 PEERS: Final = 5000
 """Peers of one node: size of nodes.json."""
 TOMBSTONES: Final = 10000

@@ -17,6 +17,13 @@ if TYPE_CHECKING:
     from enigma_fed.wire.views import InvitePreview, InviteView, NodeView, PeerView
 
 _WAITING: Final = "awaiting-approval"
+_ENDED: Final = {
+    "refusal": "refused",
+    "time": "too late",
+    "newer-invite": "replaced",
+    "removal": "removed here",
+}
+"""Why an accepted invite is over without a membership."""
 
 
 @click.group("invite", cls=Group, examples=("enigma-fed invite create", "enigma-fed invite accept"))
@@ -32,14 +39,16 @@ def invite() -> None:
     examples=(
         "enigma-fed invite create",
         "enigma-fed invite create --scope trusted --ttl 2h",
+        "enigma-fed invite create --for did:key:z6MkhaXgBZDvotDkL5257faiztiGiC2QtKLGpbnnEGta2doK",
         "enigma-fed invite create --qr-file invite.png",
     ),
 )
 @click.option("--scope", type=SCOPE, default="observer", show_default=True, help="What they will be here.")
 @ttl_option
+@click.option("--for", "for_did", metavar="DID", help="The only home that can join with it (its DID).")
 @click.option("--qr", is_flag=True, help="Draw the code as a QR code, too.")
 @click.option("--qr-file", metavar="FILE", help="Write the code as a QR code into a new .png or .svg file.")
-def create(scope: str, ttl: int, qr: bool, qr_file: str | None) -> None:
+def create(scope: str, ttl: int, for_did: str | None, qr: bool, qr_file: str | None) -> None:
     """Make an invite code for one other home, and print it.
 
     An observer sees this node's state; a trusted home may also ask for installs (nothing installs yet).
@@ -52,8 +61,8 @@ def create(scope: str, ttl: int, qr: bool, qr_file: str | None) -> None:
         if qr:
             from enigma_fed.cli.qr import check_terminal
 
-            check_terminal(_specimen(node.identity(), scope, ttl))
-        made = node.invite_create(scope, ttl)
+            check_terminal(_specimen(node.identity(), scope, ttl, for_did))
+        made = node.invite_create(scope, ttl, for_did=for_did)
     code = made.code or ""
     if here.json:
         output.data_json(made)
@@ -74,7 +83,7 @@ def _check_pictures(here: CliContext, qr: bool, qr_file: str | None) -> None:
         check_file(Path(qr_file))
 
 
-def _specimen(node: NodeView, scope: str, ttl: int) -> str:
+def _specimen(node: NodeView, scope: str, ttl: int, for_did: str | None) -> str:
     """A code as long as the real one, so that a terminal too small is found before an invite is made."""
     from enigma_fed.base.ids import Did, OnionAddress
     from enigma_fed.wire.invite import draft
@@ -89,6 +98,7 @@ def _specimen(node: NodeView, scope: str, ttl: int) -> str:
         issued_at=now,
         expires_at=now + ttl,
         name=node.name,
+        for_did=None if for_did is None else Did.parse(for_did),
     )
     return made.seal(bytes(64))
 
@@ -109,13 +119,15 @@ def _draw(code: str, qr: bool, qr_file: str | None) -> None:
 
 def _tell_created(made: InviteView) -> None:
     from enigma_fed.cli import output
-    from enigma_fed.cli.humane import duration, role
+    from enigma_fed.cli.humane import duration, role, short_did
     from enigma_fed.wire import timestamps
 
     lifetime = timestamps.from_text(made.expires_at) - timestamps.from_text(made.created_at)
+    whom = "one home" if made.for_did is None else f"the home {short_did(made.for_did)}"
+    only = "" if made.for_did is None else " No other home can join with it."
     output.talk(
-        "Give this code to one home, over a channel that you trust. It works once, for "
-        f"{duration(lifetime)}, and makes them {role(made.scope or '')} here. "
+        f"Give this code to {whom}, over a channel that you trust. It works once, for "
+        f"{duration(lifetime)}, and makes them {role(made.scope or '')} here.{only} "
         "They type: enigma-fed invite accept"
     )
     output.advise(f"To take it back: enigma-fed invite revoke {made.id}")
@@ -239,6 +251,7 @@ def _show_preview(shown: InvitePreview) -> None:
             ("Onion address", shown.onion),
             ("Invite id", shown.id),
             ("You get there", shown.scope),
+            ("Only for", shown.for_did or ""),
             ("Made", at(shown.issued_at, now) if shown.issued_at else ""),
             ("Expired" if shown.expired else "Ends", at(shown.expires_at, now) if shown.expires_at else ""),
             ("LAN addresses", ", ".join(shown.lan)),
@@ -273,14 +286,14 @@ def list_invites() -> None:
 def _row(entry: InviteView, names: dict[str, str], now: float) -> tuple[str, ...]:
     from enigma_fed.cli.humane import ago, brief, short_did
 
-    did = entry.used_by if entry.direction == "outgoing" else entry.did
+    did = (entry.used_by or entry.for_did) if entry.direction == "outgoing" else entry.did
     gives = (entry.scope if entry.direction == "outgoing" else entry.trust_level) or "-"
     ended = entry.direction == "incoming" and entry.stage == "refused"
     return (
-        entry.id,
+        entry.id or "-",
         entry.direction,
         names.get(did) or entry.name or short_did(did) if did else "-",
-        "ended" if ended else entry.stage,  # by the other home or by this one: the problem says which
+        _ENDED.get(entry.ended_by or "", "ended") if ended else entry.stage,
         ago(entry.stage_at, now, 1),
         ago(entry.expires_at, now),
         gives,

@@ -182,7 +182,7 @@ def _state(entry: PeerView, now: float) -> list[tuple[str, str]]:
 @peer.command("approve", examples=("enigma-fed peer approve attic",))
 @click.argument("ref", metavar="PEER")
 def approve(ref: str) -> None:
-    """Let PEER in, whose join came too late and waits for your word."""
+    """Let PEER in, whose join came too late, or without a token, and waits for your word."""
     from enigma_fed.cli.humane import role
 
     here = current()

@@ -26,6 +26,8 @@ class InviteCreate(Params, frozen=True):
 
     scope: str
     ttl_s: int
+    for_did: str | None = None
+    legacy: bool = False
 
 
 class InviteAccept(Params, frozen=True):

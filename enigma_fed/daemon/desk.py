@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from enigma_fed.base.errors import FieldInvalid
+from enigma_fed.base.ids import Did
 from enigma_fed.daemon.calls import Call, Params
 from enigma_fed.federation.service import Federation
 from enigma_fed.wire.records import TrustLevel
@@ -37,9 +38,11 @@ class Desk:
         """The whole status."""
         return await self._status()
 
-    async def invite_create(self, scope: str, ttl_s: int) -> InviteView:
-        """A new invite."""
-        return await self._federation.create_invite(_level(scope, "scope"), ttl_s)
+    async def invite_create(self, scope: str, ttl_s: int, for_did: str | None, legacy: bool) -> InviteView:
+        """A new invite; raises DidInvalid."""
+        joiner = None if for_did is None else Did.parse(for_did)
+        level = _level(scope, "scope")
+        return await self._federation.create_invite(level, ttl_s, for_did=joiner, legacy=legacy)
 
     async def invite_accept(self, code: str, trust: str, allow_unsigned: bool) -> InviteView:
         """Accept a code."""
@@ -62,7 +65,7 @@ class Desk:
         return self._federation.peer(ref)
 
     async def peer_approve(self, ref: str) -> PeerView:
-        """Let a late joiner in."""
+        """Let a joiner in that waits."""
         return await self._federation.approve(ref)
 
     async def peer_trust(self, ref: str, level: str) -> PeerView:

@@ -57,9 +57,16 @@ class Operations:
         """What runs, how far Tor is, who is there, what to do next."""
         return self.call(calls.STATUS, NoParams())
 
-    def invite_create(self, scope: str, ttl_s: int) -> InviteView:
-        """A new invite with its `code`; `scope` is observer or trusted, `ttl_s` in seconds."""
-        return self.call(calls.INVITE_CREATE, calls.InviteCreate(scope=scope, ttl_s=ttl_s))
+    def invite_create(
+        self, scope: str, ttl_s: int, *, for_did: str | None = None, legacy: bool = False
+    ) -> InviteView:
+        """A new invite with its `code`; `scope` is observer or trusted, `ttl_s` in seconds.
+
+        Only `for_did` may join with it. While a `legacy` one is open, joins without a token wait for
+        the owner.
+        """
+        params = calls.InviteCreate(scope=scope, ttl_s=ttl_s, for_did=for_did, legacy=legacy)
+        return self.call(calls.INVITE_CREATE, params)
 
     def invite_accept(self, code: str, trust: str, allow_unsigned: bool) -> InviteView:
         """Accept a code; `trust` is what the inviter gets here."""
@@ -83,7 +90,7 @@ class Operations:
         return self.call(calls.PEER_SHOW, calls.PeerRef(ref=ref))
 
     def peer_approve(self, ref: str) -> PeerView:
-        """Let a late joiner in."""
+        """Let a joiner in that waits."""
         return self.call(calls.PEER_APPROVE, calls.PeerRef(ref=ref))
 
     def peer_trust(self, ref: str, level: str) -> PeerView:

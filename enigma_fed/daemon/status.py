@@ -139,7 +139,8 @@ def _clock_steps(running: Running) -> Iterator[str]:
 def _invite_steps(invite: InviteView) -> Iterator[str]:
     who = invite.name or f"{invite.did[8:14]}…"
     if invite.direction == "pending":
-        yield f"{who} joined with an expired code; let it in: enigma-fed peer approve {invite.did}"
+        how = "with an expired code" if invite.late else "without a code"
+        yield f"{who} joined {how}; to let it in: enigma-fed peer approve {invite.did}"
     elif invite.direction == "incoming" and invite.stage == Stage.AWAITING_APPROVAL:
         yield f"Ask the owner of {who} to let this node in: the code had expired"
     elif invite.direction == "incoming" and invite.stage == Stage.ACCEPTED_HERE:

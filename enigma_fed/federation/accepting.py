@@ -5,6 +5,8 @@ PROTOCOL section 4. invites.json (the outbox) is written first and nodes.json fo
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Final
 
 import msgspec
@@ -30,7 +32,7 @@ from enigma_fed.federation.decision import (
     with_invites,
 )
 from enigma_fed.wire.invite import Invite
-from enigma_fed.wire.records import IncomingInvite, Membership, Node, Role, Stage, TrustLevel
+from enigma_fed.wire.records import Ending, IncomingInvite, Membership, Node, Role, Stage, TrustLevel
 
 FINAL_REFUSALS: Final = frozenset({"token-used", "wrong-joiner", "revoked", "removed"})
 """Words of a signed answer that no retry changes."""
@@ -42,7 +44,14 @@ _REFUSED_WORDS: Final = {
     "revoked": "The invite was revoked. Ask for a new one.",
     "removed": "That node removed this one. Ask its owner for a new invite.",
 }
-_SUPERSEDED: Final = "A newer invite of this node was accepted."
+ENDED: Final[Mapping[Ending, str]] = MappingProxyType(
+    {
+        Ending.TIME: "The join could not be delivered in time. Ask for a new invite.",
+        Ending.NEWER_INVITE: "A newer invite of this node was accepted.",
+        Ending.REMOVAL: "The peer was removed here.",
+    }
+)
+"""What the owner is told of a join that this side ended."""
 
 
 def accept(
@@ -122,12 +131,13 @@ def awaits_approval(membership: Membership, token_hash: bytes, now: int) -> Deci
 
 def refused(membership: Membership, token_hash: bytes, word: str, now: int) -> Decision[None]:
     """The inviter refused for good, with this word of PROTOCOL section 9."""
-    return give_up(membership, token_hash, _REFUSED_WORDS.get(word, f"That node refused: {word}."), now)
+    why = _REFUSED_WORDS.get(word, f"That node refused: {word}.")
+    return _move(membership, token_hash, Stage.REFUSED, why, now, Ending.REFUSAL)
 
 
-def give_up(membership: Membership, token_hash: bytes, why: str, now: int) -> Decision[None]:
-    """End the delivery for good."""
-    return _move(membership, token_hash, Stage.REFUSED, why, now)
+def give_up(membership: Membership, token_hash: bytes, now: int) -> Decision[None]:
+    """End the delivery for good: its time is over."""
+    return _move(membership, token_hash, Stage.REFUSED, ENDED[Ending.TIME], now, Ending.TIME)
 
 
 def delivery_ends(entry: IncomingInvite) -> int:
@@ -141,7 +151,9 @@ def is_open(entry: IncomingInvite) -> bool:
     return entry.code is not None and entry.stage in OPEN_STAGES
 
 
-def _move(membership: Membership, token_hash: bytes, stage: Stage, why: str, now: int) -> Decision[None]:
+def _move(
+    membership: Membership, token_hash: bytes, stage: Stage, why: str, now: int, ending: Ending | None = None
+) -> Decision[None]:
     entry = find_incoming(membership, token_hash)
     if entry is None or entry.stage not in OPEN_STAGES:
         return Decision(membership, None)
@@ -151,6 +163,7 @@ def _move(membership: Membership, token_hash: bytes, stage: Stage, why: str, now
         stage=stage,
         stage_at=entry.stage_at if entry.stage is stage else now,
         attempts=entry.attempts + 1,
+        ended_by=ending,
         last_error=why,
         last_error_at=now,
     )
@@ -217,11 +230,17 @@ def _record(membership: Membership, entry: IncomingInvite, now: int) -> Membersh
 def _supersede(old: IncomingInvite, entry: IncomingInvite, now: int) -> IncomingInvite:
     if old.did != entry.did or not is_open(old):
         return old
-    return ended_incoming(old, _SUPERSEDED, now)
+    return ended_incoming(old, Ending.NEWER_INVITE, now)
 
 
-def ended_incoming(entry: IncomingInvite, why: str, now: int) -> IncomingInvite:
+def ended_incoming(entry: IncomingInvite, ending: Ending, now: int) -> IncomingInvite:
     """The entry, over for good for a reason of our own."""
     return msgspec.structs.replace(
-        entry, code=None, stage=Stage.REFUSED, stage_at=now, last_error=why, last_error_at=now
+        entry,
+        code=None,
+        stage=Stage.REFUSED,
+        stage_at=now,
+        ended_by=ending,
+        last_error=ENDED[ending],
+        last_error_at=now,
     )

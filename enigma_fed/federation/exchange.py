@@ -42,7 +42,6 @@ T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
 _NOT_KNOWN_THERE: Final = "The other node says it does not know this code; it is tried again."
-_TOO_LATE: Final = "The join could not be delivered in time. Ask for a new invite."
 
 
 class Apply(Protocol):
@@ -99,7 +98,7 @@ class Exchange:
 
     async def give_up(self, entry: IncomingInvite) -> None:
         """End a join whose time is over; raises StoreError, WriteFailed."""
-        await self._apply(lambda m: accepting.give_up(m, entry.token_hash, _TOO_LATE, self._now()))
+        await self._apply(lambda m: accepting.give_up(m, entry.token_hash, self._now()))
 
     async def _poll(self, node: Node) -> EnigmaError | None:
         seen = self._store.observations.get(node.did)

@@ -13,7 +13,16 @@ import msgspec
 from enigma_fed.base import limits
 from enigma_fed.base.errors import Conflict, FieldInvalid, InviteNotFound, PeerNotFound
 from enigma_fed.base.ids import Did
-from enigma_fed.base.rpc_errors import AwaitingApproval, Busy, Removed, Revoked, TokenUsed, UnknownToken
+from enigma_fed.base.rpc_errors import (
+    AwaitingApproval,
+    Busy,
+    Removed,
+    Revoked,
+    RpcError,
+    TokenUsed,
+    UnknownToken,
+    WrongJoiner,
+)
 from enigma_fed.federation.accepting import is_open
 from enigma_fed.federation.decision import (
     Decision,
@@ -26,7 +35,7 @@ from enigma_fed.federation.decision import (
     put_pending,
     with_invites,
 )
-from enigma_fed.wire.join import JoinParams, JoinReply
+from enigma_fed.wire.join import JoinParams, JoinReply, TokenlessJoin
 from enigma_fed.wire.records import (
     Membership,
     Node,
@@ -39,6 +48,7 @@ from enigma_fed.wire.records import (
 )
 
 _FOREIGN_TRY: Final = "Another node tried this code after it was used."
+_WRONG_TRY: Final = "Another node tried this code than the one that it is for."
 
 
 def sweep(membership: Membership, now: int) -> Membership:
@@ -56,19 +66,20 @@ def sweep(membership: Membership, now: int) -> Membership:
 
 
 def waiting(membership: Membership, now: int) -> tuple[PendingJoin, ...]:
-    """The joins that wait for the owner and whose time is not over: as long as the joiner keeps trying."""
-    pending = membership.invites.pending
-    return tuple(entry for entry in pending if now < entry.received_at + limits.AWAITING_AFTER_EXPIRY)
+    """The joins that wait for the owner and whose time is not over."""
+    return tuple(entry for entry in membership.invites.pending if now < entry.expires_at)
 
 
 def create(membership: Membership, invite: OutgoingInvite, now: int) -> Decision[OutgoingInvite]:
-    """Record a new invite; raises FieldInvalid for its scope, Conflict when too many are open.
+    """Record a new invite; raises FieldInvalid for scope or `for`, Conflict when too many are open.
 
     Its `created_at` is later than every removal so far, even when the clock was set back: that
     decides whether it lets a removed peer return (invariant 6).
     """
     if invite.scope is TrustLevel.UNTRUSTED:
         raise FieldInvalid("scope must be observer or trusted")
+    if invite.for_did == invite.did:
+        raise FieldInvalid("for: it names this node itself", hint="Give the DID of the home that may join.")
     swept = sweep(membership, now)
     open_now = sum(entry.stage is Stage.CREATED for entry in swept.invites.outgoing)
     if open_now >= limits.OPEN_INVITES:
@@ -97,8 +108,15 @@ def revoke(membership: Membership, invite_id: str, now: int) -> Decision[Outgoin
         return Decision(membership, invite)
     ended = msgspec.structs.replace(invite, code=None, stage=Stage.REVOKED, stage_at=now)
     changed = put_outgoing(membership, invite, ended)
-    left = (entry for entry in changed.invites.pending if entry.token_hash != invite.token_hash)
+    left = tuple(entry for entry in changed.invites.pending if entry.token_hash != invite.token_hash)
+    if not any(entry.legacy and is_usable(entry, now) for entry in changed.invites.outgoing):
+        left = tuple(entry for entry in left if entry.token_hash is not None)
     return Decision(put_pending(changed, left), ended)
+
+
+def is_usable(invite: OutgoingInvite, now: int) -> bool:
+    """Whether the invite, by itself, still lets somebody join."""
+    return invite.stage is Stage.CREATED and now < invite.expires_at
 
 
 def knows_token(membership: Membership, token_hash: bytes) -> bool:
@@ -111,16 +129,19 @@ def knows_token(membership: Membership, token_hash: bytes) -> bool:
 def receive(membership: Membership, join: JoinParams, now: int) -> Decision[JoinReply | None]:
     """Answer a join whose signatures hold; raises UnknownToken, Revoked, Removed, Busy.
 
+    The refusals TokenUsed, WrongJoiner and AwaitingApproval come with what there is to store.
     The same joiner with the same token gets the same answer and nothing is written (invariant 3).
     """
     holder = find_holder(membership, join.token_hash)
+    invite = find_outgoing(membership, join.token_hash)
+    if invite is not None and invite.for_did not in (None, join.did):
+        return _refuse_another(membership, invite, WrongJoiner(), _WRONG_TRY, now)
     if holder is not None and holder.did != join.did:
-        return _used(membership, join.token_hash, now)
+        return _refuse_another(membership, invite, TokenUsed(), _FOREIGN_TRY, now)
     if isinstance(holder, Node):
         return Decision(membership, JoinReply(holder.trust_level))
     if holder is not None:
         raise Removed("a removed peer needs a new invite")
-    invite = find_outgoing(membership, join.token_hash)
     if invite is None:
         raise UnknownToken
     return _receive_with(membership, join, invite, now)
@@ -135,28 +156,97 @@ def _receive_with(
     if invite.stage in (Stage.USED, Stage.CONFIRMED):  # its hash may have left nodes.json after its time
         if invite.used_by == join.did and member is not None:
             return Decision(membership, JoinReply(member.trust_level))
-        return _used(membership, join.token_hash, now)
+        return _refuse_another(membership, invite, TokenUsed(), _FOREIGN_TRY, now)
     _refuse_removed(membership, join.did, invite)
     if now >= invite.expires_at:
         return _late(membership, join, invite, now)
-    joined, node = _let_in(membership, _candidate(join, invite, now, late=False), now)
+    joined, node = _let_in(membership, _candidate(join, invite, now), join.token_hash, invite.scope, now)
     return Decision(joined, JoinReply(node.trust_level))
 
 
+def join_without_token(membership: Membership, join: TokenlessJoin, now: int) -> Decision[None]:
+    """Keep a join without a token for the owner, while a legacy invite is open that fits it.
+
+    Its inner signature holds. The refusal is AwaitingApproval whether it was kept or not: whoever
+    asks has proved nothing, and is not told who is a member here, or was. Raises UnknownToken when
+    no legacy invite is open, Busy when too many wait.
+    """
+    if not any(entry.legacy and is_usable(entry, now) for entry in membership.invites.outgoing):
+        raise UnknownToken("no invite for a join without a token is open")
+    refusal = AwaitingApproval("the owner has to approve a join without a token")
+    known = waiting(membership, now)
+    fitting = _legacy_invites(membership, join.did, now)
+    if not fitting or _is_here(membership, join.did, known):
+        return Decision(membership, None, refusal=refusal)
+    if sum(entry.token_hash is None for entry in known) >= limits.PENDING_JOINS:
+        raise Busy("too many joins wait for the owner")
+    tombstone = membership.nodes.tombstone(join.did)
+    entry = PendingJoin(
+        did=join.did,
+        onion=join.onion,
+        name=None,
+        token_hash=None,
+        scope=min((invite.scope for invite in fitting), key=lambda scope: scope.rank),
+        received_at=now if tombstone is None else max(now, tombstone.removed_at + 1),
+        expires_at=max(invite.expires_at for invite in fitting),
+        late=False,
+    )
+    return Decision(put_pending(sweep(membership, now), (*known, entry)), None, refusal=refusal)
+
+
+def _is_here(membership: Membership, did: Did, known: tuple[PendingJoin, ...]) -> bool:
+    return membership.nodes.find(did) is not None or any(entry.did == did for entry in known)
+
+
+def _legacy_invites(membership: Membership, did: Did, now: int) -> list[OutgoingInvite]:
+    """The open legacy invites that could let this DID in, those made for it first."""
+    tombstone = membership.nodes.tombstone(did)
+    fitting = [
+        entry
+        for entry in membership.invites.outgoing
+        if entry.legacy
+        and is_usable(entry, now)
+        and entry.for_did in (None, did)
+        and find_holder(membership, entry.token_hash) is None
+        and (tombstone is None or entry.created_at > tombstone.removed_at)
+    ]
+    return sorted(fitting, key=lambda entry: entry.for_did is None)
+
+
 def approve(membership: Membership, did: Did, now: int) -> Decision[Node]:
-    """Let a late joiner in; raises PeerNotFound, Conflict when its token was used or ended since."""
+    """Let a joiner in that waits; raises PeerNotFound, Conflict when its token was used or ended since.
+
+    One without a token uses up a legacy invite that is open, and gets no more than that gives.
+    """
     joiner = next((entry for entry in waiting(membership, now) if entry.did == did), None)
     if joiner is None:
         raise PeerNotFound("nobody with this DID waits for approval")
-    holder = find_holder(membership, joiner.token_hash)
-    if holder is not None:
+    if joiner.token_hash is None:
+        return _approve_tokenless(membership, joiner, now)
+    return _approve_with(membership, joiner, joiner.token_hash, now)
+
+
+def _approve_tokenless(membership: Membership, joiner: PendingJoin, now: int) -> Decision[Node]:
+    invites = _legacy_invites(membership, joiner.did, now)
+    if not invites:
+        hint = "Make one and approve again: enigma-fed invite create --legacy"
+        raise Conflict("no invite for a join without a token is open any more", hint=hint)
+    invite = invites[0]
+    scope = min(joiner.scope, invite.scope, key=lambda scope: scope.rank)
+    joined, node = _let_in(membership, joiner, invite.token_hash, scope, now)
+    return Decision(joined, node)
+
+
+def _approve_with(membership: Membership, joiner: PendingJoin, token_hash: bytes, now: int) -> Decision[Node]:
+    did = joiner.did
+    if find_holder(membership, token_hash) is not None:
         raise Conflict("its invite was used by another node", hint="Make it a new invite.")
-    invite = find_outgoing(membership, joiner.token_hash)
+    invite = find_outgoing(membership, token_hash)
     try:
         _refuse_removed(membership, did, invite)
     except Removed:
         raise Conflict("that peer was removed since", hint="Make it a new invite.") from None
-    joined, node = _let_in(membership, joiner, now)
+    joined, node = _let_in(membership, joiner, token_hash, joiner.scope, now)
     return Decision(joined, node)
 
 
@@ -167,13 +257,14 @@ def _refuse_removed(membership: Membership, did: Did, invite: OutgoingInvite | N
         raise Removed("a removed peer needs a new invite")
 
 
-def _used(membership: Membership, token_hash: bytes, now: int) -> Decision[JoinReply | None]:
-    """Refuse a second joiner, and tell the owner once."""
-    invite = find_outgoing(membership, token_hash)
-    if invite is not None and invite.last_error != _FOREIGN_TRY:
-        told = msgspec.structs.replace(invite, last_error=_FOREIGN_TRY, last_error_at=now)
+def _refuse_another(
+    membership: Membership, invite: OutgoingInvite | None, refusal: RpcError, why: str, now: int
+) -> Decision[JoinReply | None]:
+    """Refuse a joiner that the invite is not (any more) for, and tell the owner once."""
+    if invite is not None and invite.last_error != why:
+        told = msgspec.structs.replace(invite, last_error=why, last_error_at=now)
         membership = put_outgoing(membership, invite, told)
-    return Decision(membership, None, refusal=TokenUsed())
+    return Decision(membership, None, refusal=refusal)
 
 
 def _late(
@@ -184,13 +275,13 @@ def _late(
     if any(entry.did == join.did and entry.token_hash == join.token_hash for entry in known):
         return Decision(membership, None, refusal=refusal)
     others = tuple(entry for entry in known if entry.did != join.did)
-    if len(others) >= limits.PENDING_JOINS:
+    if sum(entry.token_hash is not None for entry in others) >= limits.PENDING_JOINS:
         raise Busy("too many joins wait for the owner")
-    changed = put_pending(sweep(membership, now), (*others, _candidate(join, invite, now, late=True)))
+    changed = put_pending(sweep(membership, now), (*others, _candidate(join, invite, now)))
     return Decision(changed, None, refusal=refusal)
 
 
-def _candidate(join: JoinParams, invite: OutgoingInvite, now: int, *, late: bool) -> PendingJoin:
+def _candidate(join: JoinParams, invite: OutgoingInvite, now: int) -> PendingJoin:
     return PendingJoin(
         did=join.did,
         onion=join.onion,
@@ -198,12 +289,14 @@ def _candidate(join: JoinParams, invite: OutgoingInvite, now: int, *, late: bool
         token_hash=join.token_hash,
         scope=invite.scope,
         received_at=now,
-        late=late,
+        expires_at=now + limits.AWAITING_AFTER_EXPIRY,
     )
 
 
-def _let_in(membership: Membership, joiner: PendingJoin, now: int) -> tuple[Membership, Node]:
-    """Make the joiner a member: its entry, the invite used, nothing left waiting."""
+def _let_in(
+    membership: Membership, joiner: PendingJoin, token_hash: bytes, scope: TrustLevel, now: int
+) -> tuple[Membership, Node]:
+    """Make the joiner a member by this token: its entry, the invite used, nothing left waiting."""
     member = membership.nodes.find(joiner.did)
     if member is None and len(membership.nodes.nodes) >= limits.PEERS:
         raise Busy(f"this node has {limits.PEERS} peers")
@@ -213,23 +306,23 @@ def _let_in(membership: Membership, joiner: PendingJoin, now: int) -> tuple[Memb
         name=joiner.name or (member.name if member else None),
         alias=member.alias if member else None,
         # The trust of somebody who is already a member never rises by a join.
-        trust_level=member.trust_level if member else joiner.scope,
+        trust_level=member.trust_level if member else scope,
         added_at=member.added_at if member else now,
         stage=Stage.USED,
         stage_at=now,
         joined_as=Role.INVITER,
-        joined_with=(*_kept_hashes(membership, joiner.did, now), joiner.token_hash),
+        joined_with=(*_kept_hashes(membership, joiner.did, now), token_hash),
         granted_trust=member.granted_trust if member else None,
         last_seen=member.last_seen if member else None,
         last_state=member.last_state if member else None,
         paused=member.paused if member else False,
     )
     joined = put_node(membership, node)
-    invite = find_outgoing(joined, joiner.token_hash)
+    invite = find_outgoing(joined, token_hash)
     if invite is not None:
         joined = put_outgoing(joined, invite, used(invite, node))
     known = joined.invites.pending
-    left = tuple(e for e in known if e.did != joiner.did and e.token_hash != joiner.token_hash)
+    left = tuple(e for e in known if e.did != joiner.did and e.token_hash != token_hash)
     return (joined if left == known else put_pending(joined, left)), node
 
 

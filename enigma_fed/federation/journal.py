@@ -34,7 +34,8 @@ def changes(before: Membership, after: Membership) -> Iterator[str]:
     known = {(entry.did, entry.token_hash) for entry in before.invites.pending}
     for entry in after.invites.pending:
         if (entry.did, entry.token_hash) not in known:
-            yield f"{entry.name or entry.did.short} joined with an expired code and waits for approval"
+            how = "with an expired code" if entry.late else "without a code"
+            yield f"{entry.name or entry.did.short} joined {how} and waits for approval"
 
 
 def _members(before: Membership, after: Membership) -> Iterator[str]:

@@ -6,11 +6,9 @@ only the joiner's outbox, which is written before its node.
 
 from __future__ import annotations
 
-from typing import Final
-
 import msgspec
 
-from enigma_fed.federation.accepting import OPEN_STAGES, ended_incoming, is_open, joining_node
+from enigma_fed.federation.accepting import ENDED, OPEN_STAGES, ended_incoming, is_open, joining_node
 from enigma_fed.federation.decision import (
     find_holder,
     put_incoming,
@@ -19,9 +17,16 @@ from enigma_fed.federation.decision import (
     put_pending,
 )
 from enigma_fed.federation.inviting import used, used_by_removed
-from enigma_fed.wire.records import IncomingInvite, Membership, Node, OutgoingInvite, Stage, Tombstone
-
-_REMOVED_HERE: Final = "The peer was removed here."
+from enigma_fed.wire.records import (
+    Ending,
+    IncomingInvite,
+    Membership,
+    Node,
+    OutgoingInvite,
+    PendingJoin,
+    Stage,
+    Tombstone,
+)
 
 
 def repair(membership: Membership) -> Membership:
@@ -32,7 +37,7 @@ def repair(membership: Membership) -> Membership:
     for incoming in membership.invites.incoming:
         repaired = _incoming(repaired, incoming)
     waiting = repaired.invites.pending
-    left = tuple(entry for entry in waiting if find_holder(repaired, entry.token_hash) is None)
+    left = tuple(entry for entry in waiting if not _is_answered(repaired, entry))
     return repaired if left == waiting else put_pending(repaired, left)
 
 
@@ -49,13 +54,22 @@ def _outgoing(membership: Membership, entry: OutgoingInvite) -> Membership:
     return put_outgoing(membership, entry, used(entry, holder))
 
 
+def _is_answered(membership: Membership, entry: PendingJoin) -> bool:
+    """Whether the join waits no more: its token was used; without one, its DID came in or was removed."""
+    if entry.token_hash is None:
+        tombstone = membership.nodes.tombstone(entry.did)
+        removed = tombstone is not None and tombstone.removed_at >= entry.received_at
+        return removed or membership.nodes.find(entry.did) is not None
+    return find_holder(membership, entry.token_hash) is not None
+
+
 def _incoming(membership: Membership, entry: IncomingInvite) -> Membership:
     """An open join needs its node; a join whose node went on or was removed is over."""
     if not is_open(entry) and entry.stage is not Stage.ANNOUNCED:
         return membership
     holder = find_holder(membership, entry.token_hash)
     if isinstance(holder, Tombstone):
-        return put_incoming(membership, entry, ended_incoming(entry, _REMOVED_HERE, holder.removed_at))
+        return put_incoming(membership, entry, ended_incoming(entry, Ending.REMOVAL, holder.removed_at))
     if holder is None:
         if entry.stage is Stage.ANNOUNCED:
             return membership
@@ -67,8 +81,10 @@ def _follow(membership: Membership, entry: IncomingInvite, node: Node) -> Member
     elsewhere = node.stage in OPEN_STAGES or node.stage in (Stage.USED, entry.stage)
     if elsewhere or node.did != entry.did:
         return membership
-    return put_incoming(
-        membership,
-        entry,
-        msgspec.structs.replace(entry, code=None, stage=node.stage, stage_at=node.stage_at),
-    )
+    followed = msgspec.structs.replace(entry, code=None, stage=node.stage, stage_at=node.stage_at)
+    if node.stage is Stage.REFUSED:
+        ending = Ending.TIME if node.last_error == ENDED[Ending.TIME] else Ending.REFUSAL
+        followed = msgspec.structs.replace(
+            followed, ended_by=ending, last_error=node.last_error, last_error_at=node.last_error_at
+        )
+    return put_incoming(membership, entry, followed)

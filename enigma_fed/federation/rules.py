@@ -25,6 +25,7 @@ from enigma_fed.federation.decision import (
 )
 from enigma_fed.federation.inviting import used_by_removed
 from enigma_fed.wire.records import (
+    Ending,
     IncomingInvite,
     Membership,
     Node,
@@ -44,7 +45,6 @@ FORGOTTEN: Final = (
     "That node does not know this one any more. Ask its owner for a new invite and accept it here."
 )
 REMOVED_US: Final = "That node removed this one. To federate again, ask its owner for a new invite."
-_REMOVED_HERE: Final = "The peer was removed here."
 
 
 def check_rights(node: Node, needed: TrustLevel | None) -> None:
@@ -144,7 +144,7 @@ def remove(membership: Membership, did: Did, now: int) -> Decision[None]:
             changed = put_outgoing(changed, outgoing, used_by_removed(outgoing, tombstone))
     for incoming in invites.incoming:
         if incoming.did == did and (is_open(incoming) or incoming.stage is Stage.ANNOUNCED):
-            changed = put_incoming(changed, incoming, ended_incoming(incoming, _REMOVED_HERE, now))
+            changed = put_incoming(changed, incoming, ended_incoming(incoming, Ending.REMOVAL, now))
     if any(entry.did == did for entry in invites.pending):
         changed = put_pending(changed, (entry for entry in invites.pending if entry.did != did))
     return Decision(changed, None)
@@ -220,7 +220,7 @@ def _every_token(membership: Membership, did: Did) -> tuple[bytes, ...]:
     entry = membership.nodes.find(did) or membership.nodes.tombstone(did)
     hashes = [] if entry is None else list(entry.joined_with)
     hashes += [incoming.token_hash for incoming in invites.incoming if incoming.did == did]
-    hashes += [pending.token_hash for pending in invites.pending if pending.did == did]
+    hashes += [pending.token_hash for pending in invites.pending if pending.did == did and pending.token_hash]
     return tuple(dict.fromkeys(hashes))
 
 

@@ -117,19 +117,27 @@ class Federation(Door):
 
     # Invites
 
-    async def create_invite(self, scope: TrustLevel, ttl: int) -> InviteView:
-        """A new invite with its code; `ttl` in seconds. Raises FieldInvalid, Conflict, WriteFailed."""
+    async def create_invite(
+        self, scope: TrustLevel, ttl: int, *, for_did: Did | None = None, legacy: bool = False
+    ) -> InviteView:
+        """A new invite with its code; `ttl` in seconds. Raises FieldInvalid, Conflict, WriteFailed.
+
+        Only `for_did` may join with it. While a `legacy` one is open, joins without a token wait for
+        the owner.
+        """
         if not limits.INVITE_TTL_MIN <= ttl <= limits.INVITE_TTL_MAX:
             raise FieldInvalid(f"ttl must be from {limits.INVITE_TTL_MIN} s to {limits.INVITE_TTL_MAX} s")
         now = self._now()
-        entry = self._make_invite(scope, now, now + ttl)
+        entry = self._make_invite(scope, now, now + ttl, for_did, legacy)
         made = await self._apply(lambda membership: inviting.create(membership, entry, now))
         return invite_view(made, now)
 
-    def _make_invite(self, scope: TrustLevel, now: int, expires_at: int) -> OutgoingInvite:
+    def _make_invite(
+        self, scope: TrustLevel, now: int, expires_at: int, for_did: Did | None, legacy: bool
+    ) -> OutgoingInvite:
         token = self._random(invite_code.TOKEN_BYTES)
         did = self._node.did
-        draft = invite_code.draft(did, self._onion, token, scope, now, expires_at, self._name)
+        draft = invite_code.draft(did, self._onion, token, scope, now, expires_at, self._name, for_did)
         return OutgoingInvite(
             code=draft.seal(self._node.sign(draft.signing_input)),
             did=did,
@@ -140,6 +148,8 @@ class Federation(Door):
             scope=scope,
             stage=Stage.CREATED,
             stage_at=now,
+            for_did=for_did,
+            legacy=legacy,
         )
 
     async def accept_invite(self, code: str, trust: TrustLevel, allow_unsigned: bool) -> InviteView:
@@ -193,7 +203,7 @@ class Federation(Door):
             return pending_view(find_peer(ref, self._waiting()))
 
     async def approve(self, ref: str) -> PeerView:
-        """Let a late joiner in: its next try succeeds. Raises PeerNotFound, Conflict, WriteFailed."""
+        """Let a joiner in that waits: its next try succeeds. Raises PeerNotFound, Conflict, WriteFailed."""
         joiner = find_peer(ref, self._waiting())
         node = await self._apply(lambda m: inviting.approve(m, joiner.did, self._now()))
         return self._view(node)

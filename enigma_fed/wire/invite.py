@@ -90,8 +90,12 @@ def draft(
     issued_at: int,
     expires_at: int,
     name: str | None,
+    for_did: Did | None = None,
 ) -> InviteDraft:
-    """An invite of this node; times are Unix seconds, `token` is 16 fresh random bytes."""
+    """An invite of this node; times are Unix seconds, `token` is 16 fresh random bytes.
+
+    `for_did` is the only node that may join with it, None for whoever comes first.
+    """
     members: dict[str, object] = {
         "did": str(did),
         "onion": str(onion),
@@ -104,6 +108,8 @@ def draft(
     }
     if name is not None:
         members["name"] = name
+    if for_did is not None:
+        members["for"] = str(for_did)
     return InviteDraft(members)
 
 

@@ -14,6 +14,7 @@ from enigma_fed.base.errors import InviteError, WireError
 from enigma_fed.wire import fields, hexadecimal, invite, strictjson, timestamps
 from enigma_fed.wire.nodesfile import TOKEN_HASH_BYTES, name_or_none
 from enigma_fed.wire.records import (
+    Ending,
     IncomingInvite,
     InvitesFile,
     OutgoingInvite,
@@ -74,6 +75,8 @@ def _outgoing_out(entry: OutgoingInvite) -> Mapping[str, object]:
         "token_hash": hexadecimal.encode(entry.token_hash),
         "expires_at": timestamps.to_text(entry.expires_at),
         "scope": entry.scope.value,
+        "for": None if entry.for_did is None else str(entry.for_did),
+        "legacy": entry.legacy,
         "used_by": None if entry.used_by is None else str(entry.used_by),
         **_progress_out(entry),
     }
@@ -92,6 +95,7 @@ def _incoming_out(entry: IncomingInvite) -> Mapping[str, object]:
         "expires_at": timestamps.to_text(entry.expires_at),
         "trust_level": entry.trust_level.value,
         "attempts": entry.attempts,
+        "ended_by": None if entry.ended_by is None else entry.ended_by.value,
         **_progress_out(entry),
     }
 
@@ -112,9 +116,10 @@ def _pending_out(entry: PendingJoin) -> Mapping[str, object]:
         "onion": str(entry.onion),
         "pubkey": hexadecimal.encode(entry.did.public_key),
         "name": entry.name,
-        "token_hash": hexadecimal.encode(entry.token_hash),
+        "token_hash": None if entry.token_hash is None else hexadecimal.encode(entry.token_hash),
         "scope": entry.scope.value,
         "received_at": timestamps.to_text(entry.received_at),
+        "expires_at": timestamps.to_text(entry.expires_at),
         "late": entry.late,
     }
 
@@ -132,6 +137,8 @@ def _outgoing_in(members: fields.Object) -> OutgoingInvite:
         scope=fields.choice(TrustLevel, members, "scope"),
         stage=fields.choice(Stage, members, "stage"),
         stage_at=fields.time(members, "stage_at"),
+        for_did=fields.optional(fields.did, members, "for"),
+        legacy=fields.boolean(members, "legacy"),
         used_by=fields.optional(fields.did, members, "used_by"),
         last_error=fields.optional(fields.text, members, "last_error"),
         last_error_at=fields.optional(fields.time, members, "last_error_at"),
@@ -153,21 +160,33 @@ def _incoming_in(members: fields.Object) -> IncomingInvite:
         stage=fields.choice(Stage, members, "stage"),
         stage_at=fields.time(members, "stage_at"),
         attempts=fields.integer(members, "attempts"),
+        ended_by=fields.optional(_ending, members, "ended_by"),
         last_error=fields.optional(fields.text, members, "last_error"),
         last_error_at=fields.optional(fields.time, members, "last_error_at"),
     )
 
 
 def _pending_in(members: fields.Object) -> PendingJoin:
+    received_at = fields.time(members, "received_at")
+    expires_at = fields.optional(fields.time, members, "expires_at")
     return PendingJoin(
         did=fields.identity(members),
         onion=fields.onion(members, "onion"),
         name=name_or_none(members, "name"),
-        token_hash=fields.hexadecimals(members, "token_hash", TOKEN_HASH_BYTES),
+        token_hash=fields.optional(_token_hash, members, "token_hash"),
         scope=fields.choice(TrustLevel, members, "scope"),
-        received_at=fields.time(members, "received_at"),
+        received_at=received_at,
+        expires_at=received_at + limits.AWAITING_AFTER_EXPIRY if expires_at is None else expires_at,
         late=fields.boolean(members, "late"),
     )
+
+
+def _token_hash(members: fields.Object, name: str) -> bytes:
+    return fields.hexadecimals(members, name, TOKEN_HASH_BYTES)
+
+
+def _ending(members: fields.Object, name: str) -> Ending:
+    return fields.choice(Ending, members, name)
 
 
 def _outgoing_of_rust(members: fields.Object) -> OutgoingInvite:

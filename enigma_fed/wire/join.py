@@ -61,6 +61,47 @@ class JoinParams(msgspec.Struct, frozen=True, kw_only=True):
         return f"JoinParams(from {self.did.short})"
 
 
+class TokenlessJoin(msgspec.Struct, frozen=True, kw_only=True):
+    """The Rust agent's announcement: it names no token, and its signature no receiver.
+
+    It proves that somebody had the key once, and nothing else.
+    """
+
+    did: Did
+    onion: OnionAddress
+    signature: bytes
+    """Ed25519, 64 bytes, over `message`; not checked here."""
+
+    @property
+    def message(self) -> bytes:
+        """What the signature covers."""
+        return joining_message(self.did, self.onion)
+
+    @classmethod
+    def from_object(cls, obj: object, *, binary: bool) -> Self:
+        """Read the parameters; raises WireError, also when there is a token.
+
+        Members that the signature does not cover are ignored, a name too.
+        """
+        members = fields.mapping(obj, "params")
+        if "token" in members:
+            raise WireError("token: a join with a token is a signed request")
+        return cls(
+            did=fields.identity(members),
+            onion=fields.onion(members, "onion"),
+            signature=fields.hexadecimals(members, "signature", 64),
+        )
+
+    def to_object(self, *, binary: bool) -> object:
+        """The parameters as plain values."""
+        return {
+            "did": str(self.did),
+            "onion": str(self.onion),
+            "pubkey": hexadecimal.encode(self.did.public_key),
+            "signature": hexadecimal.encode(self.signature),
+        }
+
+
 class JoinReply(msgspec.Struct, frozen=True):
     """The inviter's consent."""
 

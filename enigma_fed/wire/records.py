@@ -42,6 +42,19 @@ class Stage(enum.StrEnum):
     REFUSED = "refused"
 
 
+class Ending(enum.StrEnum):
+    """Why an invite that was accepted here is over without a membership (`ended_by` in invites.json)."""
+
+    REFUSAL = "refusal"
+    """The inviter refused for good."""
+    TIME = "time"
+    """It could not be delivered in time."""
+    NEWER_INVITE = "newer-invite"
+    """A newer invite of the same node was accepted here."""
+    REMOVAL = "removal"
+    """The peer was removed here."""
+
+
 class Role(enum.StrEnum):
     """Which side of the join this node was."""
 
@@ -108,6 +121,10 @@ class OutgoingInvite(msgspec.Struct, frozen=True, kw_only=True):
     scope: TrustLevel
     stage: Stage
     stage_at: int
+    for_did: Did | None = None
+    """The only node that may join with it; None for whoever comes first."""
+    legacy: bool = False
+    """While it is open, a join without a token is kept for the owner to approve."""
     used_by: Did | None = None
     last_error: str | None = None
     last_error_at: int | None = None
@@ -136,6 +153,8 @@ class IncomingInvite(msgspec.Struct, frozen=True, kw_only=True):
     stage: Stage
     stage_at: int
     attempts: int = 0
+    ended_by: Ending | None = None
+    """Why it is over; None while it is not, and once it made a membership."""
     last_error: str | None = None
     last_error_at: int | None = None
 
@@ -151,10 +170,14 @@ class PendingJoin(msgspec.Struct, frozen=True, kw_only=True):
     did: Did
     onion: OnionAddress
     name: str | None
-    token_hash: bytes
+    token_hash: bytes | None
+    """None when it came without a token."""
     scope: TrustLevel
     received_at: int
+    expires_at: int
+    """When it is forgotten."""
     late: bool = True
+    """Whether it came with an expired code; else it came without a token."""
 
 
 class NodesFile(msgspec.Struct, frozen=True, kw_only=True):

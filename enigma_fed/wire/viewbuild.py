@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from enigma_fed.base import limits
 from enigma_fed.wire import hexadecimal
 from enigma_fed.wire.invite import Invite
 from enigma_fed.wire.records import (
@@ -119,6 +118,7 @@ def invite_preview(invite: Invite, *, signed: bool, now: float) -> InvitePreview
         expired=invite.expires_at is not None and now >= invite.expires_at,
         scope=invite.scope.value,
         name=invite.name,
+        for_did=None if invite.for_did is None else str(invite.for_did),
         issued_at=_time(invite.issued_at),
         expires_at=_time(invite.expires_at),
         lan=list(invite.lan),
@@ -140,6 +140,8 @@ def _outgoing(entry: OutgoingInvite, now: float) -> InviteView:
         stage_at=to_text(entry.expires_at if expired else entry.stage_at),
         expires_at=to_text(entry.expires_at),
         scope=entry.scope.value,
+        for_did=None if entry.for_did is None else str(entry.for_did),
+        legacy=entry.legacy,
         used_by=None if entry.used_by is None else str(entry.used_by),
         last_error=entry.last_error,
         last_error_at=_time(entry.last_error_at),
@@ -161,6 +163,7 @@ def _incoming(entry: IncomingInvite) -> InviteView:
         expires_at=to_text(entry.expires_at),
         trust_level=entry.trust_level.value,
         name=entry.name,
+        ended_by=None if entry.ended_by is None else entry.ended_by.value,
         last_error=entry.last_error,
         last_error_at=_time(entry.last_error_at),
     )
@@ -174,11 +177,12 @@ def _pending(entry: PendingJoin) -> InviteView:
         pubkey=hexadecimal.encode(entry.did.public_key),
         created_at=to_text(entry.received_at),
         accepted=False,
-        id=hexadecimal.encode(entry.token_hash)[:8],
+        id="" if entry.token_hash is None else hexadecimal.encode(entry.token_hash)[:8],
         direction="pending",
         stage=Stage.AWAITING_APPROVAL.value,
         stage_at=to_text(entry.received_at),
-        expires_at=to_text(min(entry.received_at + limits.AWAITING_AFTER_EXPIRY, UNIX_MAX)),
+        expires_at=to_text(min(entry.expires_at, UNIX_MAX)),
+        late=entry.late,
         scope=entry.scope.value,
         name=entry.name,
     )

@@ -97,6 +97,14 @@ class InviteView(View, frozen=True, kw_only=True):
     """Outgoing: what the joiner gets here."""
     trust_level: str | None = None
     """Incoming: what the inviter gets here."""
+    for_did: str | None = msgspec.field(default=None, name="for")
+    """Outgoing: the only node that may join with it."""
+    legacy: bool = False
+    """Outgoing: while it is open, a join without a token waits for the owner."""
+    late: bool | None = None
+    """Pending: whether it came with an expired code; else without a token."""
+    ended_by: str | None = None
+    """Incoming: why it is over without a membership."""
     name: str | None = None
     used_by: str | None = None
     last_error: str | None = None
@@ -115,6 +123,8 @@ class InvitePreview(View, frozen=True, kw_only=True):
     expired: bool
     scope: str
     name: str | None = None
+    for_did: str | None = msgspec.field(default=None, name="for")
+    """The only node that may join with it."""
     issued_at: str | None = None
     expires_at: str | None = None
     lan: list[str] = []

@@ -128,8 +128,10 @@ class FakeNode(Operations):
             next_steps=["Make an invite: enigma-fed invite create"],
         )
 
-    def invite_create(self, scope: str, ttl_s: int) -> InviteView:
-        self._call("invite_create", scope, ttl_s)
+    def invite_create(
+        self, scope: str, ttl_s: int, *, for_did: str | None = None, legacy: bool = False
+    ) -> InviteView:
+        self._call("invite_create", scope, ttl_s, *([for_did] if for_did else []), *(["legacy"] * legacy))
         return msgspec.structs.replace(INVITE, scope=scope)
 
     def invite_accept(self, code: str, trust: str, allow_unsigned: bool) -> InviteView:

@@ -39,6 +39,22 @@ def test_create_prints_the_code_alone_on_standard_output() -> None:
     assert "makes them an observer here" in invoke("invite", "create", node=FakeNode()).err
 
 
+def test_create_for_one_home() -> None:
+    class Binding(FakeNode):
+        def invite_create(
+            self, scope: str, ttl_s: int, *, for_did: str | None = None, legacy: bool = False
+        ) -> InviteView:
+            made = super().invite_create(scope, ttl_s, for_did=for_did)
+            return msgspec.structs.replace(made, for_did=for_did)
+
+    node = Binding()
+    shown = invoke("invite", "create", "--for", DID, node=node)
+    assert ("invite_create", "observer", 86400, DID) in node.calls
+    assert "Give this code to the home z6MkhaXgBZDv…" in shown.err
+    assert "No other home can join with it." in shown.err
+    assert invoke("invite", "create", "--for", DID, "--json", node=Binding()).json["for"] == DID
+
+
 def test_create_json_is_the_invite_with_its_code() -> None:
     shown = invoke("invite", "create", "--json", node=FakeNode())
     assert shown.json["code"] == CODE
@@ -131,6 +147,20 @@ def test_list_names_the_home_that_used_an_invite() -> None:
     shown = invoke("invite", "list", node=FakeNode(invites=[used], peers=[]))
     assert "z6MkhaXgBZDv…" in shown.out
     assert DID not in shown.out
+
+
+def test_list_names_the_home_that_an_invite_is_for() -> None:
+    bound = msgspec.structs.replace(INVITE, for_did=DID)
+    assert "cellar" in invoke("invite", "list", node=FakeNode(invites=[bound])).out
+
+
+@pytest.mark.parametrize(
+    ("ending", "word"),
+    [("refusal", "refused"), ("time", "too late"), ("newer-invite", "replaced"), ("removal", "removed here")],
+)
+def test_list_says_what_ended_an_accepted_invite(ending: str, word: str) -> None:
+    over = msgspec.structs.replace(INVITE, direction="incoming", stage="refused", ended_by=ending)
+    assert word in invoke("invite", "list", node=FakeNode(invites=[over])).out
 
 
 def test_an_accepted_invite_that_is_over_says_why_and_not_that_it_was_refused() -> None:

@@ -9,14 +9,17 @@ from enigma_fed.base.errors import (
     AlreadyAccepted,
     AlreadyFederated,
     InviteExpired,
+    InviteForOther,
     InviteSelf,
 )
 from enigma_fed.federation import accepting
 from enigma_fed.wire.records import (
+    Ending,
     Role,
     Stage,
     TrustLevel,
 )
+from tests.support.identities import did
 from tests.support.members import NOW, member
 from tests.support.memberships import HASH, accept, invite_of, membership
 
@@ -32,6 +35,9 @@ def test_acceptance_records_the_join_and_the_member_without_rights_yet() -> None
 def test_codes_that_are_not_accepted() -> None:
     with pytest.raises(InviteSelf):
         accept(membership(), invite_of(9))
+    with pytest.raises(InviteForOther):
+        accept(membership(), invite_of(1, for_did=did(2)))
+    assert accept(membership(), invite_of(1, for_did=did(9))).result.did == did(1)
     with pytest.raises(InviteExpired):
         accept(membership(), invite_of(1, expires_at=NOW))
     once = accept(membership(), invite_of(1)).membership
@@ -59,6 +65,7 @@ def test_a_newer_code_ends_the_older_join() -> None:
     first = accept(membership(), invite_of(1)).membership
     second = accept(first, invite_of(1, token=b"\x08" * 16)).membership
     assert [accepting.is_open(entry) for entry in second.invites.incoming] == [False, True]
+    assert [entry.ended_by for entry in second.invites.incoming] == [Ending.NEWER_INVITE, None]
 
 
 def test_answers_to_a_join() -> None:
@@ -71,6 +78,9 @@ def test_answers_to_a_join() -> None:
     assert accepting.is_open(late.invites.incoming[0])
     no = accepting.refused(late, HASH, "revoked", NOW + 2).membership
     assert no.nodes.nodes[0].stage is no.invites.incoming[0].stage is Stage.REFUSED
+    assert no.invites.incoming[0].ended_by is Ending.REFUSAL
+    over = accepting.give_up(late, HASH, NOW + 2).membership
+    assert (over.invites.incoming[0].stage, over.invites.incoming[0].ended_by) == (Stage.REFUSED, Ending.TIME)
     assert "revoked" in (no.nodes.nodes[0].last_error or "")
     for answer in (
         accepting.announced(no, HASH, TrustLevel.TRUSTED, NOW),

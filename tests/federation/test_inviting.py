@@ -13,7 +13,15 @@ from enigma_fed.base.errors import (
     InviteNotFound,
     PeerNotFound,
 )
-from enigma_fed.base.rpc_errors import Busy, Removed, Revoked, TokenUsed, UnknownToken
+from enigma_fed.base.rpc_errors import (
+    AwaitingApproval,
+    Busy,
+    Removed,
+    Revoked,
+    TokenUsed,
+    UnknownToken,
+    WrongJoiner,
+)
 from enigma_fed.federation import inviting
 from enigma_fed.wire.records import (
     Role,
@@ -21,8 +29,8 @@ from enigma_fed.wire.records import (
     TrustLevel,
 )
 from tests.support.identities import did
-from tests.support.members import NOW, member, outgoing, pending, tombstone
-from tests.support.memberships import HASH, join, membership
+from tests.support.members import NOW, member, outgoing, pending, tombstone, waiting
+from tests.support.memberships import HASH, join, membership, tokenless
 
 
 def test_a_join_makes_a_member_and_uses_the_invite_up() -> None:
@@ -73,6 +81,24 @@ def test_invariant_3_a_token_is_used_if_nodes_json_says_so_whatever_invites_json
 def test_joins_that_are_refused(changes: dict[str, Any], error: type[Exception]) -> None:
     with pytest.raises(error):
         inviting.receive(membership(out=[outgoing(5, **{"token_hash": HASH, **changes})]), join(1), NOW)
+
+
+def test_invariant_3_a_code_for_one_node_stays_open_for_it_when_another_tries() -> None:
+    known = membership(out=[outgoing(5, token_hash=HASH, for_did=did(1))])
+    for late in (NOW, NOW + 86400):
+        tried = inviting.receive(known, join(2), late)
+        assert isinstance(tried.refusal, WrongJoiner)
+        assert (tried.membership.nodes, tried.membership.invites.pending) == (known.nodes, ())
+        assert tried.membership.invites.outgoing[0].last_error is not None
+        assert inviting.receive(tried.membership, join(2), late + 1).membership is tried.membership
+    joined = inviting.receive(tried.membership, join(1), NOW).membership
+    assert [node.did for node in joined.nodes.nodes] == [did(1)]
+    assert isinstance(inviting.receive(joined, join(2), NOW).refusal, WrongJoiner)
+
+
+def test_an_invite_for_this_node_itself_is_not_made() -> None:
+    with pytest.raises(FieldInvalid, match="itself"):
+        inviting.create(membership(), outgoing(5, for_did=did(9)), NOW)
 
 
 def test_a_used_invite_whose_hash_left_nodes_json_stays_used() -> None:
@@ -193,3 +219,95 @@ def test_revoking() -> None:
 def test_an_invite_gives_observer_or_trusted() -> None:
     with pytest.raises(FieldInvalid):
         inviting.create(membership(), outgoing(5, scope=TrustLevel.UNTRUSTED), NOW)
+
+
+def legacy(number: int, **changes: Any) -> Any:
+    return outgoing(number, **{"legacy": True, **changes})
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        outgoing(5),
+        legacy(5, expires_at=NOW),
+        legacy(5, stage=Stage.REVOKED, code=None),
+        legacy(5, stage=Stage.USED, code=None, used_by=did(2)),
+    ],
+)
+def test_invariant_3_a_join_without_a_token_needs_an_open_legacy_invite(entry: Any) -> None:
+    with pytest.raises(UnknownToken):
+        inviting.join_without_token(membership(out=[entry]), tokenless(1), NOW)
+
+
+def test_invariant_3_a_join_without_a_token_only_waits() -> None:
+    known = membership(out=[legacy(5)])
+    decision = inviting.join_without_token(known, tokenless(1), NOW)
+    assert isinstance(decision.refusal, AwaitingApproval)
+    assert decision.membership.nodes == known.nodes
+    (entry,) = decision.membership.invites.pending
+    assert (entry.did, entry.token_hash, entry.late, entry.name) == (did(1), None, False, None)
+    assert entry.expires_at == known.invites.outgoing[0].expires_at
+    again = inviting.join_without_token(decision.membership, tokenless(1), NOW + 9)
+    assert again.membership is decision.membership
+    assert inviting.sweep(decision.membership, entry.expires_at).invites.pending == ()
+
+
+@pytest.mark.parametrize(
+    "known",
+    [
+        membership(nodes=[member(1)], out=[legacy(5)]),
+        membership(removed=[tombstone(1)], out=[legacy(5)]),
+        membership(out=[legacy(5, for_did=did(2))]),
+    ],
+)
+def test_whoever_joins_without_a_token_is_not_told_who_is_known_here(known: Any) -> None:
+    decision = inviting.join_without_token(known, tokenless(1), NOW)
+    assert decision.membership is known
+    assert isinstance(decision.refusal, AwaitingApproval)
+
+
+def test_invariant_7_only_so_many_joins_without_a_token_wait() -> None:
+    full = [waiting(number) for number in range(1, limits.PENDING_JOINS + 1)]
+    known = membership(out=[legacy(5), outgoing(6, token_hash=HASH, expires_at=NOW)], waiting=full)
+    with pytest.raises(Busy):
+        inviting.join_without_token(known, tokenless(50), NOW)
+    assert len(inviting.receive(known, join(50), NOW).membership.invites.pending) == len(full) + 1
+
+
+def test_approval_of_a_join_without_a_token_uses_a_legacy_invite_up() -> None:
+    known = membership(out=[legacy(5), legacy(6, for_did=did(1))], waiting=[waiting(1), waiting(2)])
+    approved = inviting.approve(known, did(1), NOW)
+    assert (approved.result.joined_with, approved.result.stage) == ((bytes([6]) * 32,), Stage.USED)
+    assert [entry.stage for entry in approved.membership.invites.outgoing] == [Stage.CREATED, Stage.USED]
+    second = inviting.approve(approved.membership, did(2), NOW)
+    assert second.result.joined_with == (bytes([5]) * 32,)
+    assert second.membership.invites.pending == ()
+    third = membership(out=second.membership.invites.outgoing, waiting=[waiting(3)])
+    with pytest.raises(Conflict, match="open any more"):
+        inviting.approve(third, did(3), NOW)
+
+
+def test_invariant_3_a_join_without_a_token_gets_no_more_than_any_open_legacy_invite_gives() -> None:
+    known = membership(out=[legacy(5), legacy(6, scope=TrustLevel.TRUSTED)])
+    waits = inviting.join_without_token(known, tokenless(1), NOW).membership
+    (entry,) = waits.invites.pending
+    assert entry.scope is TrustLevel.OBSERVER
+    trusted = membership(out=[legacy(6, scope=TrustLevel.TRUSTED)], waiting=[entry])
+    assert inviting.approve(trusted, did(1), NOW).result.trust_level is TrustLevel.OBSERVER
+
+
+def test_invariant_6_a_removed_peer_returns_without_a_token_only_by_a_newer_legacy_invite() -> None:
+    old = membership(removed=[tombstone(1)], out=[legacy(5)], waiting=[waiting(1)])
+    with pytest.raises(Conflict):
+        inviting.approve(old, did(1), NOW)
+    newer = membership(removed=[tombstone(1)], out=[legacy(5, created_at=NOW + 1)])
+    waits = inviting.join_without_token(newer, tokenless(1), NOW).membership
+    assert waits.invites.pending[0].received_at > waits.nodes.removed[0].removed_at
+    assert inviting.approve(waits, did(1), NOW).membership.nodes.removed == ()
+
+
+def test_revoking_the_last_legacy_invite_ends_what_waits_without_a_token() -> None:
+    known = membership(out=[legacy(5), legacy(6)], waiting=[waiting(1), pending(2)])
+    once = inviting.revoke(known, "05" * 4, NOW).membership
+    assert len(once.invites.pending) == 2
+    assert inviting.revoke(once, "06" * 4, NOW).membership.invites.pending == (pending(2),)

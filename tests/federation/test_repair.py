@@ -23,7 +23,7 @@ from enigma_fed.wire.records import (
     TrustLevel,
 )
 from tests.support.identities import did
-from tests.support.members import NOW, member, outgoing, pending, tombstone
+from tests.support.members import NOW, member, outgoing, pending, tombstone, waiting
 from tests.support.memberships import HASH, accept, invite_of, join, membership
 
 
@@ -62,6 +62,7 @@ CUTS: dict[str, tuple[Membership, Any]] = {
     "accept again": (membership(nodes=[member(1, stage=Stage.REFUSED)]), lambda m: accept(m, invite_of(1))),
     "announced": (_accepted(), lambda m: accepting.announced(m, HASH, TrustLevel.OBSERVER, NOW + 1)),
     "refused": (_accepted(), lambda m: accepting.refused(m, HASH, "revoked", NOW + 1)),
+    "given up": (_accepted(), lambda m: accepting.give_up(m, HASH, NOW + 1)),
     "confirmed by the joiner": (_used(), lambda m: rules.confirm(m, did(1), NOW + 1)),
     "confirmed by the inviter": (_accepted(), lambda m: rules.confirm(m, did(1), NOW + 1)),
     "confirmed after the announcement": (
@@ -70,6 +71,14 @@ CUTS: dict[str, tuple[Membership, Any]] = {
     ),
     "removed as a joiner": (_used(), lambda m: rules.remove(m, did(1), NOW + 1)),
     "removed as an inviter": (_accepted(), lambda m: rules.remove(m, did(1), NOW + 1)),
+    "approve without a token": (
+        membership(out=[outgoing(5, token_hash=HASH, legacy=True)], waiting=[waiting(1)]),
+        lambda m: inviting.approve(m, did(1), NOW),
+    ),
+    "removed while waiting without a token": (
+        membership(out=[outgoing(5, token_hash=HASH, legacy=True)], waiting=[waiting(1)]),
+        lambda m: rules.remove(m, did(1), NOW + 1),
+    ),
     "removed while waiting": (
         membership(out=[outgoing(5, token_hash=HASH)], waiting=[pending(1, token_hash=HASH)]),
         lambda m: rules.remove(m, did(1), NOW + 1),
@@ -88,7 +97,10 @@ def _shape(known: Membership) -> object:
         ]
         if not known.nodes.removed
         else [],
-        [(entry.code is None, entry.stage) for entry in known.invites.incoming],
+        [
+            (entry.code is None, entry.stage, entry.ended_by, entry.last_error)
+            for entry in known.invites.incoming
+        ],
         len(known.invites.pending),
     )
 

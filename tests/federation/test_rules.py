@@ -18,6 +18,7 @@ from enigma_fed.federation import accepting, rules
 from enigma_fed.federation.repair import repair
 from enigma_fed.identity.signing import verify
 from enigma_fed.wire.records import (
+    Ending,
     Observation,
     Stage,
     TrustLevel,
@@ -79,6 +80,7 @@ def test_invariant_6_a_tombstone_holds_every_token_and_ends_what_is_under_way() 
     assert set(grave.joined_with) == {member(1).joined_with[0], HASH, bytes(32)}
     assert grave.removed_at == NOW + 50
     assert not accepting.is_open(gone.invites.incoming[0])
+    assert gone.invites.incoming[0].ended_by is Ending.REMOVAL
     assert gone.invites.pending == ()
     assert repair(gone) is gone
 

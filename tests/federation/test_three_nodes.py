@@ -14,7 +14,7 @@ from enigma_fed.base.errors import (
     PeerUnreachable,
     RefusedByPeer,
 )
-from enigma_fed.base.rpc_errors import NotAllowed, Removed, TokenUsed, UnknownPeer
+from enigma_fed.base.rpc_errors import NotAllowed, Removed, TokenUsed, UnknownPeer, WrongJoiner
 from enigma_fed.federation.rules import FORGOTTEN, REMOVED_US
 from enigma_fed.wire import invite
 from enigma_fed.wire.join import JoinParams, joining_message
@@ -326,14 +326,19 @@ async def test_a_failure_that_the_owner_asked_for_is_raised(network: Network) ->
     ]
 
 
-async def test_a_code_for_somebody_else_is_refused(network: Network) -> None:
-    inviter, joiner = network.home(1, "attic"), network.home(2, "barn")
-    draft = invite.draft(inviter.did, inviter.onion, bytes(16), OBSERVER, network.started, 2**33, None)
-    draft = invite.InviteDraft({**draft.members, "for": str(inviter.did)})
-    code = draft.seal(inviter.key.sign(draft.signing_input)).strip()
+async def test_invariant_3_a_code_for_one_home_lets_that_home_in_and_no_other(network: Network) -> None:
+    inviter, thief, joiner = (network.home(n, name) for n, name in ((1, "attic"), (2, "den"), (3, "barn")))
+    code = (await inviter.federation.create_invite(OBSERVER, 24 * HOUR, for_did=joiner.did)).code
+    assert code is not None
     with pytest.raises(InviteForOther):
-        await joiner.federation.accept_invite(code, OBSERVER, False)
-    assert joiner.store.membership.invites.incoming == ()
+        await thief.federation.accept_invite(code, OBSERVER, False)
+    assert thief.store.membership.invites.incoming == ()
+    with pytest.raises(WrongJoiner):
+        await inviter.federation.joined(thief.did, join_of(thief, code))
+    await joiner.federation.accept_invite(code, OBSERVER, False)
+    await pass_time(network, 5)
+    await until(lambda: both_confirmed(inviter, joiner))
+    assert inviter.store.node(thief.did) is None
 
 
 async def test_what_polling_learned_outlives_a_restart(network: Network) -> None:

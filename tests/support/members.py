@@ -7,6 +7,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from enigma_fed.wire.records import (
+    Ending,
     IncomingInvite,
     InvitesFile,
     Node,
@@ -82,8 +83,14 @@ def pending(number: int, **changes: Any) -> PendingJoin:
         "token_hash": bytes([number]) * 32,
         "scope": TrustLevel.OBSERVER,
         "received_at": NOW,
+        "expires_at": NOW + 30 * 86400,
     }
     return PendingJoin(**{**values, **changes})
+
+
+def waiting(number: int, **changes: Any) -> PendingJoin:
+    """A join of node `number` without a token."""
+    return pending(number, **{"token_hash": None, "late": False, "expires_at": NOW + 86400, **changes})
 
 
 def tombstone(number: int, **changes: Any) -> Tombstone:
@@ -162,16 +169,35 @@ def invites_files() -> st.SearchStrategy[InvitesFile]:
                 stage=stages,
                 code=st.none() | st.just("fed1:x"),
                 used_by=st.none() | st.just(did(3)),
+                for_did=st.none() | st.just(did(4)),
+                legacy=st.booleans(),
                 last_error=_errors,
                 last_error_at=st.none() | _times,
             ),
             max_size=3,
         ).map(tuple),
         incoming=st.lists(
-            st.builds(incoming, st.integers(1, 20), stage=stages, name=_names, attempts=st.integers(0, 99)),
+            st.builds(
+                incoming,
+                st.integers(1, 20),
+                stage=stages,
+                name=_names,
+                attempts=st.integers(0, 99),
+                ended_by=st.none() | st.sampled_from(Ending),
+            ),
             max_size=3,
         ).map(tuple),
-        pending=st.lists(st.builds(pending, st.integers(1, 20), name=_names), max_size=3).map(tuple),
+        pending=st.lists(
+            st.builds(
+                pending,
+                st.integers(1, 20),
+                name=_names,
+                token_hash=st.none() | _hashes,
+                expires_at=_times,
+                late=st.booleans(),
+            ),
+            max_size=3,
+        ).map(tuple),
     )
 
 

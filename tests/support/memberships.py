@@ -8,7 +8,7 @@ from enigma_fed.federation import accepting
 from enigma_fed.federation.decision import Decision
 from enigma_fed.federation.store import FederationStore
 from enigma_fed.wire.invite import Invite
-from enigma_fed.wire.join import JoinParams
+from enigma_fed.wire.join import JoinParams, TokenlessJoin
 from enigma_fed.wire.records import InvitesFile, Membership, NodesFile, TrustLevel
 from tests.support.identities import did, onion
 from tests.support.members import NOW
@@ -36,6 +36,11 @@ async def commit(store: FederationStore, known: Membership) -> None:
 def join(number: int) -> JoinParams:
     """A join of this node with the token."""
     return JoinParams(did=did(number), onion=onion(number), token=TOKEN, signature=bytes(64), name="barn")
+
+
+def tokenless(number: int) -> TokenlessJoin:
+    """A join of this node without a token."""
+    return TokenlessJoin(did=did(number), onion=onion(number), signature=bytes(64))
 
 
 def invite_of(number: int, **changes: Any) -> Invite:

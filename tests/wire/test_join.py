@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from enigma_fed.base.errors import WireError
-from enigma_fed.wire.join import JoinParams, JoinReply, joining_message
+from enigma_fed.wire.join import JoinParams, JoinReply, TokenlessJoin, joining_message
 from enigma_fed.wire.records import TrustLevel
 from tests.support.identities import did, key, onion
 
@@ -74,3 +74,17 @@ def test_the_reply() -> None:
     for bad in (None, {}, {"joined": 1, "trust": "observer"}, {"joined": True, "trust": "root"}):
         with pytest.raises(WireError):
             JoinReply.from_object(bad)
+
+
+@pytest.mark.parametrize("binary", [False, True])
+def test_a_join_without_a_token_round_trips_and_takes_nothing_that_is_not_signed(binary: bool) -> None:
+    plain = {name: value for name, value in GOOD.items() if name != "token"}
+    params = TokenlessJoin.from_object({**plain, "name": "attic"}, binary=binary)
+    assert params.to_object(binary=binary) == plain
+    assert params.message == joining_message(did(1), onion(1))
+
+
+@pytest.mark.parametrize("token", ["00" * 16, None])
+def test_invariant_3_a_join_with_a_token_is_never_read_as_one_without(token: str | None) -> None:
+    with pytest.raises(WireError, match="token"):
+        TokenlessJoin.from_object({**GOOD, "token": token}, binary=False)

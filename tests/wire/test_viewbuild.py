@@ -16,7 +16,7 @@ from enigma_fed.wire.viewbuild import (
 )
 from tests.support import invitevectors, members
 from tests.support.identities import did
-from tests.support.members import NOW, incoming, member, outgoing, pending
+from tests.support.members import NOW, incoming, member, outgoing, pending, waiting
 
 SNAPSHOT = Snapshot(
     node_name="attic",
@@ -78,6 +78,10 @@ def test_invites_either_way() -> None:
     assert (taken.direction, taken.accepted, taken.trust_level) == ("incoming", True, "observer")
     waits = invite_view(pending(1), NOW)
     assert (waits.direction, waits.stage, waits.id) == ("pending", "awaiting-approval", "01010101")
+    tokenless = invite_view(waiting(1), NOW)
+    assert (tokenless.id, tokenless.late, tokenless.expires_at) == ("", False, over.expires_at)
+    bound = msgspec.to_builtins(invite_view(outgoing(1, for_did=did(4), legacy=True), NOW))
+    assert (bound["for"], bound["legacy"]) == (str(did(4)), True)
     assert (waits.created_at, waits.expires_at) == ("2027-01-15T08:00:00Z", "2027-02-14T08:00:00Z")
 
 
