@@ -119,6 +119,8 @@ CONTROL_ANSWER_TIMEOUT: Final = 600
 # Storage.
 STORE_FILE_BYTES: Final = 256 * 1024 * 1024
 """Largest JSON file that is read back: memory at start."""
+DISK_LOW: Final = 256 * 1024 * 1024
+"""Free space from which on the owner is told: changes cannot be written to a full disk."""
 LOCK_WAIT: Final = 10.0
 """How long a command waits for another command."""
 UNIX_PATH_BYTES: Final = 107

@@ -25,8 +25,14 @@ _PATIENCE: Final = 2.0
 _CODE: Final = re.compile(r"fed1:[A-Za-z0-9_=+/-]*")
 _ONION: Final = re.compile(r"(?<![A-Za-z0-9])([a-z2-7]{6})[a-z2-7]{50}(\.onion)?(?![A-Za-z0-9])", re.I)
 _HEX: Final = re.compile(r"(?<![A-Za-z0-9])[0-9A-Fa-f]{32,}(?![A-Za-z0-9])")
+# Keys and tokens in base64: with padding, or 43 and more characters of base64url that are no DID and no word.
+_PADDED: Final = re.compile(r"(?<![A-Za-z0-9+/_=-])[A-Za-z0-9+/_-]{22,}={1,2}(?![A-Za-z0-9=])")
+_UNPADDED: Final = re.compile(
+    r"(?<![A-Za-z0-9:+/_-])(?!z6Mk)(?=[^ ]{0,42}[A-Z])(?=[^ ]{0,42}[a-z])(?=[^ ]{0,42}[0-9])"
+    r"[A-Za-z0-9+_-]{43,}(?![A-Za-z0-9+_/-])"
+)
 _PEM: Final = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(-----END [A-Z ]*-----|$)", re.DOTALL)
-_CONTROL: Final = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))} | {10: " | ", 9: " "}
+_PLAIN: Final = {"\n": " | ", "\t": " "}
 
 
 def redact(text: str) -> str:
@@ -34,7 +40,20 @@ def redact(text: str) -> str:
     text = _PEM.sub("[key]", text)
     text = _CODE.sub("fed1:[code]", text)
     text = _ONION.sub(lambda found: f"{found[1]}…{found[2] or ''}", text)
-    return _HEX.sub("[hex]", text)
+    text = _HEX.sub("[hex]", text)
+    return _UNPADDED.sub("[base64]", _PADDED.sub("[base64]", text))
+
+
+def on_one_line(text: str) -> str:
+    """`text` as one line that cannot steer a terminal: control and invisible characters are spelt out."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else _PLAIN.get(c) or _spelt(c) for c in text)
+
+
+def _spelt(character: str) -> str:
+    code = ord(character)
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
 class LineFormatter(logging.Formatter):
@@ -153,4 +172,4 @@ def _message(formatter: logging.Formatter, record: logging.LogRecord) -> str:
     text = record.getMessage()
     if record.exc_info:
         text = f"{text}\n{formatter.formatException(record.exc_info)}"
-    return redact(text).translate(_CONTROL)[: limits.LOG_LINE_CHARACTERS]
+    return on_one_line(redact(text))[: limits.LOG_LINE_CHARACTERS]

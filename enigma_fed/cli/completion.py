@@ -20,7 +20,7 @@ def completion(shell: str) -> None:
     """Print the completion script of a shell, to be stored where that shell looks for it."""
     from enigma_fed.cli import output
 
-    output.data(script(shell))
+    output.as_it_is(script(shell))
 
 
 def script(shell: str) -> str:

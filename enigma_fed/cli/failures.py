@@ -14,6 +14,7 @@ import msgspec
 from click.exceptions import NoArgsIsHelpError
 
 from enigma_fed.base.errors import EnigmaError, OperationFailed
+from enigma_fed.cli.humane import printable, printable_json
 
 INTERRUPTED: Final = 130
 _DEBUG_VARIABLE: Final = "ENIGMA_FED_DEBUG"
@@ -69,9 +70,9 @@ def report(error: BaseException, words: Sequence[str]) -> int:
         click.echo(err=True)  # ends the line in which the terminal shows ^C
     if wants_json(words):
         body = _ErrorBody(failure.code, failure.message, failure.hint)
-        click.echo(msgspec.json.encode(_ErrorLine(body)).decode("utf-8"), err=True)
+        click.echo(printable_json(msgspec.json.encode(_ErrorLine(body)).decode("utf-8")), err=True)
     else:
-        click.echo(failure.sentence, err=True)
+        click.echo(printable(failure.sentence), err=True)
     if failure.code == "internal" and os.environ.get(_DEBUG_VARIABLE) == "1":
         click.echo("".join(traceback.format_exception(error)), err=True, nl=False)
     return failure.exit_code

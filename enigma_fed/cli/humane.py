@@ -77,5 +77,25 @@ def brief(text: str) -> str:
 
 def printable(text: str) -> str:
     """The text with every control and invisible character as "?": a peer's words cannot steer a terminal."""
+    if text.isprintable():
+        return text
     visible = text.replace("\t", " ")
     return "".join("?" if unicodedata.category(c) in _INVISIBLE else c for c in visible)
+
+
+def printable_lines(text: str) -> str:
+    """`printable` for a text of several lines of ours."""
+    return "\n".join(map(printable, text.split("\n")))
+
+
+def printable_json(text: str) -> str:
+    """JSON text in which no character inside a string can steer a terminal: those are escaped."""
+    if text.isprintable():
+        return text
+    return "".join(_escaped(c) if unicodedata.category(c) in _INVISIBLE else c for c in text)
+
+
+def _escaped(character: str) -> str:
+    """As JSON spells it: one unit of UTF-16, or two."""
+    units = character.encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[i : i + 2].hex()}" for i in range(0, len(units), 2))

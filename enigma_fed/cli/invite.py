@@ -111,7 +111,7 @@ def _draw(code: str, qr: bool, qr_file: str | None) -> None:
 
     if qr:
         colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
-        output.data(pictures.draw(code, colour=colour))
+        output.as_it_is(pictures.draw(code, colour=colour))
     if qr_file is not None:
         pictures.write_file(code, Path(qr_file))
         output.talk(f"The QR code is in {qr_file}. Whoever has that file can join: delete it after use.")

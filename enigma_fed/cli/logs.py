@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import time
-from collections import deque
-from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Final, TextIO
+from functools import partial
+from typing import Final
 
 import click
 
@@ -19,7 +15,15 @@ _LOOK_AGAIN: Final = 0.5
 """Seconds between two looks at the file while following it."""
 
 
-@click.command("logs", cls=Command, examples=("enigma-fed logs --lines 20", "enigma-fed logs --follow"))
+@click.command(
+    "logs",
+    cls=Command,
+    examples=(
+        "enigma-fed logs --lines 20",
+        "enigma-fed logs --follow",
+        "enigma-fed logs --since 2h --level warning",
+    ),
+)
 @click.option("--follow", "-f", is_flag=True, help="Go on with new lines until Ctrl-C.")
 @click.option(
     "--lines",
@@ -30,83 +34,62 @@ _LOOK_AGAIN: Final = 0.5
     show_default=True,
     help="Last lines to show.",
 )
-def logs(follow: bool, lines: int) -> None:
+@click.option(
+    "--since", metavar="TIME", help="Only lines since then: 30m, 24h, 7d ago, or 2026-11-20T08:49:00Z."
+)
+@click.option(
+    "--level",
+    type=click.Choice(["debug", "info", "warning", "error"]),
+    default="debug",
+    show_default=True,
+    help="Only lines that are at least so important.",
+)
+def logs(follow: bool, lines: int, since: str | None, level: str) -> None:
     """Show the agent's log.
 
-    With --json a line is a JSON text: an array of them, or one a line with --follow.
+    Keys, tokens and codes are blotted out in it, onion names shortened. What is kept at all is the setting
+    log.level. With --json a line is an object (time, level, logger, message): an array of them, or one a line
+    with --follow.
     """
     from enigma_fed.cli import output, wiring
-    from enigma_fed.cli.humane import printable
+    from enigma_fed.cli.loglines import followed, parse, tail
 
     here = current()
+    earliest = _earliest(since)
     path = wiring.node_paths(here.flags).log_file
     if not path.exists():
         output.advise(f"There is no log yet: {path} is written by the agent (enigma-fed run).")
+
+    def wanted(line: str) -> bool:
+        return parse(line).passes(earliest, level)
+
     if here.json and not follow:
-        output.data_json(tail(path, lines))
+        output.data_json([parse(line) for line in tail(path, lines, wanted)])
         return
-    found = followed(path, lines, lambda: time.sleep(_LOOK_AGAIN)) if follow else tail(path, lines)
+    pause = partial(time.sleep, _LOOK_AGAIN)
+    found = followed(path, lines, pause, wanted) if follow else tail(path, lines, wanted)
     for line in found:
         if here.json:
-            output.data_json(line)
+            output.data_json(parse(line))
         else:
-            output.data(printable(line))
+            output.data(line)
 
 
-def tail(path: Path, count: int) -> list[str]:
-    """The last lines of the file; none when there is no file."""
+def _earliest(since: str | None) -> str:
+    """RFC 3339 text in UTC, which sorts like the times of the log; "" without a bound. Raises UsageError."""
+    from enigma_fed.base.errors import UsageError, WireError
+    from enigma_fed.cli.types import parse_ago
+    from enigma_fed.wire import timestamps
+
+    if since is None:
+        return ""
     try:
-        with path.open(encoding="utf-8", errors="replace") as file:
-            return [line.rstrip("\n") for line in deque(file, maxlen=count)]
-    except FileNotFoundError:
-        return []
-
-
-def followed(path: Path, count: int, pause: Callable[[], None]) -> Generator[str]:
-    """The last lines and every new one, also of a file that takes this one's place; `pause` between looks."""
-    with _opened(path) as file:
-        last = deque(_rest(file), maxlen=count + 1)
-        part = last.pop() if last and not last[-1].endswith("\n") else ""
-        yield from (line.rstrip("\n") for line in list(last)[-count:] if count)
-        yield from _growing(file, path, part, pause)
-    while True:
-        with _opened(path) as file:
-            yield from _growing(file, path, "", pause)
-
-
-def _growing(file: TextIO | None, path: Path, part: str, pause: Callable[[], None]) -> Iterator[str]:
-    """Whole lines as they are written, until another file has the name; `part` is a line without its end."""
-    while True:
-        for chunk in _rest(file):
-            part += chunk
-            if part.endswith("\n"):
-                yield part.rstrip("\n")
-                part = ""
-        if _replaced(file, path):
-            return
-        pause()
-
-
-def _rest(file: TextIO | None) -> Iterator[str]:
-    """What the file has from here to its present end, line by line; the last may lack its end."""
-    return iter(file.readline, "") if file is not None else iter(())
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[TextIO | None]:
+        return timestamps.to_text(max(0, int(time.time()) - parse_ago(since)))
+    except ValueError:
+        pass
     try:
-        file = path.open(encoding="utf-8", errors="replace")
-    except FileNotFoundError:
-        yield None
-        return
-    with file:
-        yield file
-
-
-def _replaced(file: TextIO | None, path: Path) -> bool:
-    """Whether the name now belongs to another file, as after a rotation."""
-    try:
-        found = path.stat()
-    except FileNotFoundError:
-        return False
-    return file is None or not os.path.samestat(found, os.fstat(file.fileno()))
+        return timestamps.to_text(timestamps.from_text(since))
+    except WireError:
+        raise UsageError(
+            f"--since {since!r} is no time", hint="Say 30m, 24h, 7d, or 2026-11-20T08:49:00Z."
+        ) from None

@@ -15,7 +15,7 @@ import msgspec
 
 from enigma_fed.cli import tables
 from enigma_fed.cli.groups import global_value
-from enigma_fed.cli.humane import duration, printable
+from enigma_fed.cli.humane import duration, printable, printable_json, printable_lines
 from enigma_fed.cli.tables import Shape
 
 PATIENCE: Final = 1.5
@@ -26,18 +26,23 @@ _ANY_SHAPE: Final = Shape()
 
 
 def data(text: str) -> None:
-    """One line or block of data on standard output."""
+    """One line or block of data on standard output; nothing in it can steer the terminal."""
+    click.echo(printable_lines(text))
+
+
+def as_it_is(text: str) -> None:
+    """A block of our own making on standard output, colours and tabs included: never a peer's words."""
     click.echo(text)
 
 
 def data_json(value: object) -> None:
-    """A view, or a list of views, as one line of JSON on standard output."""
-    click.echo(msgspec.json.encode(value).decode("utf-8"))
+    """A view, or a list of views, as one line of JSON on standard output that cannot steer a terminal."""
+    click.echo(printable_json(msgspec.json.encode(value).decode("utf-8")))
 
 
 def talk(text: str) -> None:
-    """A sentence for the person on standard error."""
-    click.echo(text, err=True)
+    """A sentence for the person on standard error; nothing in it can steer the terminal."""
+    click.echo(printable_lines(text), err=True)
 
 
 def advise(text: str) -> None:
@@ -72,7 +77,7 @@ def at_a_terminal() -> bool:
 
 def confirm(question: str) -> bool:
     """Ask yes or no on standard error; no is the default."""
-    return click.confirm(question, default=False, err=True)
+    return click.confirm(printable(question), default=False, err=True)
 
 
 @contextmanager

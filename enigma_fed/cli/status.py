@@ -32,6 +32,7 @@ def status() -> None:
 
 def _show(view: StatusView) -> None:
     from enigma_fed.cli import output
+    from enigma_fed.cli.humane import printable
 
     output.details(
         [
@@ -48,9 +49,11 @@ def _show(view: StatusView) -> None:
         ]
     )
     for warning in view.warnings:
-        output.data(f"Warning: {warning}")
+        output.data(printable(f"Warning: {warning}"))
     for step in view.next_steps:
-        output.data(f"Next: {step}")
+        output.data(printable(f"Next: {step}"))
+    if not view.next_steps:
+        output.data("Next: nothing, all is well.")
 
 
 def _agent(view: StatusView) -> str:

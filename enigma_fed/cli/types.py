@@ -18,14 +18,19 @@ SCOPE: Final = click.Choice(["observer", "trusted"])
 
 def parse_ttl(text: str) -> int:
     """A lifetime in seconds from "24h", "30m", "7d", "90s" or plain seconds; raises ValueError."""
-    found = _PATTERN.fullmatch(text.strip())
-    if found is None:
-        raise ValueError(f"{text!r} is not a time like 24h, 30m, 7d or a number of seconds")
-    seconds = int(found[1]) * _UNITS[found[2]]
+    seconds = parse_ago(text)
     if not limits.INVITE_TTL_MIN <= seconds <= limits.INVITE_TTL_MAX:
         lowest, highest = limits.INVITE_TTL_MIN // 60, limits.INVITE_TTL_MAX // 86400
         raise ValueError(f"{text!r} is outside of {lowest}m to {highest}d")
     return seconds
+
+
+def parse_ago(text: str) -> int:
+    """Any length of time in seconds, written like a lifetime; raises ValueError."""
+    found = _PATTERN.fullmatch(text.strip())
+    if found is None:
+        raise ValueError(f"{text!r} is not a time like 24h, 30m, 7d or a number of seconds")
+    return int(found[1]) * _UNITS[found[2]]
 
 
 def _read_ttl(ctx: click.Context, param: click.Parameter, value: str) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import shutil
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -179,6 +180,7 @@ class RunningNode:
             clock_behind=self._clock_state.behind,
             challenge_all=self._clock_state.challenge_everyone(),
             another_copy=self._another_copy,
+            disk_free=shutil.disk_usage(self._view.data_dir).free,
         )
         warnings = [_COPY_RUNS] if self._another_copy else []
         return compose(self._view, self.federation.peers(), self.federation.invites(), running, warnings)

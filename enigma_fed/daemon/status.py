@@ -10,6 +10,7 @@ from typing import Final
 import msgspec
 
 from enigma_fed import __version__
+from enigma_fed.base import limits
 from enigma_fed.federation.rules import REMOVED_US
 from enigma_fed.transports.tor.status import TorPhase, TorStatus
 from enigma_fed.wire.records import Stage
@@ -33,6 +34,8 @@ class Running:
     clock_behind: bool
     challenge_all: bool
     another_copy: bool = False
+    disk_free: int = limits.DISK_LOW
+    """Bytes that may still be written where the data folder is."""
 
 
 def tor_view(mode: str, status: TorStatus) -> TorView:
@@ -77,8 +80,8 @@ def next_steps(
     if running is None:
         yield "Start the agent: enigma-fed run"
     else:
+        yield from _machine_steps(running)
         yield from _tor_steps(running.tor)
-        yield from _clock_steps(running)
     for invite in invites:
         yield from _invite_steps(invite)
     yield from _hand_over(sum(map(_is_unused, invites)))
@@ -127,12 +130,22 @@ def _tor_steps(tor: TorView) -> Iterator[str]:
         yield "Peers cannot be reached (tor.mode = off); to change that, set tor.mode to managed"
     elif tor.phase == TorPhase.FAILED:
         yield "See what keeps Tor from running: enigma-fed doctor"
-    elif tor.mode == "managed" and tor.reason:
-        yield f"Peers cannot reach this node yet ({tor.reason}); everything on this machine works meanwhile"
+    elif tor.phase != TorPhase.READY or tor.reason:
+        why = f" ({tor.reason})" if tor.reason else ""
+        yield f"Peers cannot reach this node yet{why}; everything on this machine works meanwhile"
+        if not why:
+            yield f"Tor is {tor.phase} ({tor.percent} %): look again in a minute: enigma-fed status"
 
 
-def _clock_steps(running: Running) -> Iterator[str]:
-    if running.clock_synchronised is False:
+def _machine_steps(running: Running) -> Iterator[str]:
+    if running.another_copy:
+        yield "Stop one of the two copies of this node, and move its data folder away: enigma-fed doctor"
+    free = running.disk_free
+    if free < limits.DISK_LOW:
+        yield f"Free some space, {free // 2**20} MiB are left: joins and removals need to be written down"
+    if running.clock_behind:
+        yield "Set this machine's clock right, best by: sudo timedatectl set-ntp true"
+    elif running.clock_synchronised is False:
         yield "Turn on time synchronisation: sudo timedatectl set-ntp true"
 
 
@@ -166,6 +179,10 @@ def _peer_steps(peer: PeerView) -> Iterator[str]:
     elif peer.stage == Stage.REFUSED:
         why = peer.last_error or "no reason given"
         yield f"{name} refused the join ({why}): ask its owner for a new invite"
+    elif peer.paused:
+        yield f"{name} is paused; to ask it again: enigma-fed peer pause {peer.did} --resume"
+    elif peer.liveness == "offline":
+        yield f"{name} does not answer any more; ask its owner, or look why: enigma-fed peer show {peer.did}"
 
 
 def _warnings(peers: Sequence[PeerView], running: Running | None) -> Iterator[str]:

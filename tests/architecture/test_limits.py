@@ -78,6 +78,7 @@ ONE_PAST: Final = {
     "CONTROL_IDLE_TIMEOUT": CONTROL + "test_invariant_7_a_connection_that_says_nothing_is_closed",
     "CONTROL_ANSWER_TIMEOUT": OUTGOING + "test_an_agent_that_never_answers",
     "STORE_FILE_BYTES": STORES + "test_a_store",
+    "DISK_LOW": "tests/daemon/test_status.py::test_a_disk_with_little_room_is_told",
     "LOCK_WAIT": "tests/daemon/test_operations.py::test_two_changing_commands_wait_for_each_other",
     "UNIX_PATH_BYTES": TOR + "test_the_path_of_a_socket",
     "TOR_START_TIMEOUT": "tests/transports/test_process.py::test_the_control_socket_is_waited_for",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 import logging
@@ -13,6 +14,7 @@ import pytest
 from enigma_fed.base import limits, log
 
 ONION = "a" * 6 + "b" * 50
+SEED_64 = base64.b64encode(bytes(range(100, 132))).decode()
 CODE = "fed1:eyJkaWQiOiJkaWQ6a2V5Onox_-09"
 
 
@@ -36,6 +38,9 @@ def lines_of(form: str, *messages: str, level: str = "info") -> list[str]:
         ("seed " + "0F" * 32, "0F" * 32, "seed [hex]"),
         ("-----BEGIN PRIVATE KEY-----\nMC4C\n-----END PRIVATE KEY-----\n.", "MC4C", "[key] | ."),
         ("-----BEGIN PRIVATE KEY-----\nMC4C", "MC4C", "[key]"),
+        (f"seed {SEED_64}.", SEED_64, "seed [base64]."),
+        (f"seed {SEED_64[:-1]} x", SEED_64[:-1], "seed [base64] x"),
+        ("token AAECAwQFBgcICQoLDA0ODw==", "AAECAwQFBgc", "token [base64]"),
     ],
 )
 def test_invariant_8_secrets_never_reach_a_log_line(form: str, message: str, secret: str, left: str) -> None:
@@ -59,13 +64,21 @@ def test_invariant_8_an_exception_is_redacted_too() -> None:
 
 def test_a_did_and_short_words_stay_readable() -> None:
     did = "did:key:z6MkpTHR8VNsBxYAAWHut2Geadd9jSwuBV8xRoAnwWsdvktH"
-    text = f"{did} seq 1234 epoch 00112233445566aa"
-    assert log.redact(text) == text
+    for text in (
+        f"{did} seq 1234 epoch 00112233445566aa",
+        did.removeprefix("did:key:"),
+        "/home/Anna/a-folder-with-a-long-name-2026/another_one_with_a_Long_name/federation/nodes.json: gone",
+        "enigma_fed.transports.tor.service: ENIGMA_FED_TOR__MODE=off",
+    ):
+        assert log.redact(text) == text
 
 
-def test_control_characters_of_a_peer_do_not_reach_a_terminal() -> None:
-    [line] = lines_of("text", "name \x1b[2J\r\nnext\x9b")
-    assert line.endswith(r"name \x1b[2J\x0d | next\x9b")
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_what_a_peer_is_called_makes_no_second_line_and_steers_no_terminal(form: str) -> None:
+    [line] = lines_of(form, "name \x1b[2J\r\nnext\x9b\u202e\u2028\U000e0041 Größe 家")
+    assert line.isprintable()
+    message = json.loads(line)["message"] if form == "json" else line
+    assert message.endswith(r"name \x1b[2J\x0d | next\x9b\u202e\u2028\U000e0041 Größe 家")
 
 
 def test_json_lines_are_objects() -> None:

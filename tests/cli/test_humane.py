@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 
 import pytest
@@ -76,3 +77,14 @@ def test_sizes(count: int | None, text: str) -> None:
 def test_text_that_would_touch_the_terminal_is_shown_as_question_marks() -> None:
     assert humane.printable("a\x1b[31mb\r\n\u202ec\u200bd\te") == "a?[31mb???c?d e"
     assert humane.printable("Größe 家 ✓") == "Größe 家 ✓"
+
+
+def test_json_text_is_the_same_value_and_steers_no_terminal() -> None:
+    text = '{"name":"a\x9b\u202eb\U000e0041 家"}'
+    shown = humane.printable_json(text)
+    assert shown.isprintable()
+    assert json.loads(shown) == json.loads(text)
+
+
+def test_lines_of_ours_stay_lines() -> None:
+    assert humane.printable_lines("one\n\x1btwo\r") == "one\n?two?"

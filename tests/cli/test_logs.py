@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
-from enigma_fed.cli.logs import followed
+import pytest
+
+from enigma_fed.base.log import JsonFormatter
+from enigma_fed.cli.loglines import LogLine, followed, parse, tail
 from tests.cli.fakes import invoke
 from tests.cli.homes import make_home
 
@@ -14,7 +18,7 @@ def test_logs_shows_the_last_lines(tmp_path: Path) -> None:
     (tmp_path / "log" / "agent.log").write_text("one\ntwo\nthree\x1b[2J\n")
     words = ["logs", "--data-dir", str(tmp_path), "--lines", "2"]
     assert invoke(*words).out == "two\nthree?[2J\n"
-    assert invoke(*words, "--json").json == ["two", "three\x1b[2J"]
+    assert [line["message"] for line in invoke(*words, "--json").json] == ["two", "three\x1b[2J"]
 
 
 def test_logs_without_a_log_says_who_writes_it(tmp_path: Path) -> None:
@@ -49,3 +53,47 @@ def test_logs_shows_what_the_agent_wrote(tmp_path: Path) -> None:
     with home.agent():
         pass
     assert home("logs").out
+
+
+LINES = (
+    "2026-11-20T08:49:00Z info    enigma_fed.daemon.app: one",
+    "2026-11-20T09:49:00Z warning enigma_fed.rpc.endpoint: two: a part",
+    "2026-11-20T10:49:00Z info    enigma_fed.daemon.app: three",
+)
+
+
+@pytest.fixture
+def kept(tmp_path: Path) -> Path:
+    """Three lines, the oldest in a file that was set aside."""
+    folder = tmp_path / "log"
+    folder.mkdir()
+    (folder / "agent.log.1").write_text(f"{LINES[0]}\n")
+    (folder / "agent.log").write_text("".join(f"{line}\n" for line in LINES[1:]))
+    return tmp_path
+
+
+def test_files_that_were_set_aside_count_too(kept: Path) -> None:
+    assert invoke("logs", "--data-dir", str(kept)).out.splitlines() == list(LINES)
+    assert tail(kept / "log" / "agent.log", 2) == list(LINES[1:])
+
+
+def test_since_and_level_choose(kept: Path) -> None:
+    def shown(*words: str) -> list[str]:
+        return invoke("logs", "--data-dir", str(kept), *words).out.splitlines()
+
+    assert shown("--level", "warning") == [LINES[1]]
+    assert shown("--since", "2026-11-20T10:49:00+01:00") == list(LINES[1:])
+    assert shown("--since", "30000d") == list(LINES)
+    assert shown("--since", "2026-11-20T09:00:00Z", "--level", "info", "--lines", "1") == [LINES[2]]
+    assert invoke("logs", "--data-dir", str(kept), "--since", "yesterday").exit_code == 2
+
+
+def test_with_json_a_line_is_an_object_however_it_was_written(kept: Path) -> None:
+    first, *_ = invoke("logs", "--json", "--data-dir", str(kept)).json
+    assert first == {
+        "time": "2026-11-20T08:49:00Z", "level": "info", "logger": "enigma_fed.daemon.app", "message": "one",
+    }  # fmt: skip
+    record = logging.LogRecord("enigma_fed.x", logging.WARNING, "", 0, "two", (), None)
+    found = parse(JsonFormatter().format(record))
+    assert (found.level, found.logger, found.message) == ("warning", "enigma_fed.x", "two")
+    assert parse("{no json") == LogLine(message="{no json")

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 import msgspec
+import pytest
 
+from enigma_fed.base import limits
 from enigma_fed.daemon.status import Running, compose, next_steps, tor_view
 from enigma_fed.federation.rules import REMOVED_US
 from enigma_fed.transports.tor.status import TorPhase, TorStatus
@@ -99,7 +101,63 @@ def test_counts_and_facts_are_in_the_view() -> None:
 def test_a_doubtful_clock_is_a_warning() -> None:
     view = compose(NODE, [PEER], [], replace(RUNNING, clock_synchronised=False, clock_behind=True))
     assert len(view.warnings) == 2
-    assert view.next_steps == ["Turn on time synchronisation: sudo timedatectl set-ntp true"]
+    assert view.next_steps == ["Set this machine's clock right, best by: sudo timedatectl set-ntp true"]
+
+
+def test_a_disk_with_little_room_is_told() -> None:
+    assert steps([PEER], [], replace(RUNNING, disk_free=limits.DISK_LOW)) == ""
+    assert "Free some space, 255 MiB are left" in steps(
+        [PEER], [], replace(RUNNING, disk_free=limits.DISK_LOW - 1)
+    )
+
+
+def peer(**changes: object) -> PeerView:
+    return msgspec.structs.replace(PEER, **changes)
+
+
+def tor(phase: str, **changes: object) -> Running:
+    return running_with(msgspec.structs.replace(READY, phase=phase, **changes))
+
+
+NOT_SYNCHRONISED = replace(RUNNING, clock_synchronised=False)
+LATE = invite("pending", "awaiting-approval", name="barn")
+STATES: dict[str, tuple[list[PeerView], list[InviteView], Running | None, str]] = {
+    "fresh": ([], [], None, "Start the agent: enigma-fed run"),
+    "running, nobody known": ([], [], RUNNING, "Invite another home: enigma-fed invite create"),
+    "tor starts": ([PEER], [], tor("starting"), "Peers cannot reach this node yet; "),
+    "tor comes": ([PEER], [], tor("publishing", percent=100), "Peers cannot reach this node yet; "),
+    "tor is stuck": ([PEER], [], tor("bootstrapping", reason="no network"), "yet (no network)"),
+    "tor failed": ([PEER], [], tor("failed", reason="it ended"), "enigma-fed doctor"),
+    "tor is off": ([PEER], [], tor("off", mode="off"), "set tor.mode to managed"),
+    "an open invite": ([], [INVITE], RUNNING, "enigma-fed --json invite list"),
+    "a late join here": ([], [LATE], RUNNING, "enigma-fed peer approve"),
+    "a late join there": ([], [invite("incoming", "awaiting-approval", name="x")], RUNNING, "owner of x"),
+    "an accepted code": ([], [invite("incoming", "accepted-here", name="x")], RUNNING, "keeps trying"),
+    "they forgot us": ([peer(they_forgot_us=True)], [], RUNNING, "ask its owner for a new invite"),
+    "they removed us": ([peer(stage="refused", last_error=REMOVED_US)], [], RUNNING, "removed this node"),
+    "they refused": ([peer(stage="refused", last_error="no")], [], RUNNING, "refused the join (no)"),
+    "an unusable entry": ([peer(invalid="{}")], [], RUNNING, "kept as it is"),
+    "paused": ([peer(paused=True)], [], RUNNING, "enigma-fed peer pause did:key:z6MkPeerPeer --resume"),
+    "offline": ([peer(liveness="offline")], [], RUNNING, "enigma-fed peer show did:key:z6MkPeerPeer"),
+    "another copy": ([PEER], [], replace(RUNNING, another_copy=True), "Stop one of the two copies"),
+    "clock in doubt": ([PEER], [], NOT_SYNCHRONISED, "sudo timedatectl set-ntp true"),
+    "clock behind": ([PEER], [], replace(RUNNING, clock_behind=True), "Set this machine's clock right"),
+    "disk full": ([PEER], [], replace(RUNNING, disk_free=0), "Free some space, 0 MiB are left"),
+}
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_every_state_has_a_next_step_and_the_most_urgent_comes_first(state: str) -> None:
+    peers, invites, running, says = STATES[state]
+    first, *_ = next_steps(peers, invites, running)
+    assert says in first
+
+
+def test_what_stops_the_node_comes_before_what_waits_for_others() -> None:
+    troubled = replace(tor("failed", reason="it ended"), another_copy=True, disk_free=0, clock_behind=True)
+    found = list(next_steps([peer(paused=True)], [INVITE], troubled))
+    begins = ("Stop one", "Free some", "Set this", "See what keeps", "1 invite", "cellar is paused")
+    assert [step.startswith(words) for step, words in zip(found, begins, strict=True)] == [True] * 6
 
 
 def test_tors_status_is_shown_whole() -> None:

@@ -15,13 +15,13 @@ from typing import Final
 import psutil
 
 from enigma_fed import __version__
+from enigma_fed.base import limits
 from enigma_fed.config import parse_listen
 from enigma_fed.daemon.checks.scene import Scene, existing, failure, ok, size, warning
 from enigma_fed.daemon.clockstate import kernel_synchronised
 from enigma_fed.daemon.paths import prepare_runtime_dir
 from enigma_fed.wire.views import Finding
 
-_DISK_LOW: Final = 256 * 1024 * 1024
 _INODES_LOW: Final = 1000
 _NTP: Final = "Switch time synchronisation on: sudo timedatectl set-ntp true"
 _REQUIREMENT: Final = re.compile(r"([A-Za-z0-9._-]+)>=([0-9.]+)[^;]*(;.*extra.*)?", re.ASCII)
@@ -84,7 +84,7 @@ def disk(scene: Scene) -> Iterator[Finding]:
         device = "Make it writable again: sudo mount -o remount,rw"
         yield failure("disk", f"{folder} is on a read-only file system", why, f"{device} {_mount(folder)}")
     free = found.f_bavail * found.f_frsize
-    if free < _DISK_LOW:
+    if free < limits.DISK_LOW:
         yield failure(
             "disk", f"{size(free)} free", why, f"Free some space; see what takes it: df -h {folder}"
         )
