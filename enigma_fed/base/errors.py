@@ -157,6 +157,12 @@ class NotInitialised(OperationFailed):
     code = "not-initialised"
 
 
+class KeyElsewhere(OperationFailed):
+    """The node's key is a credential that only its service gets."""
+
+    code = "key-elsewhere"
+
+
 class AgentNotRunning(OperationFailed):
     """No agent is running on this data folder."""
 

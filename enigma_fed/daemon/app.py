@@ -20,6 +20,7 @@ from enigma_fed.base.errors import PeerUnreachable
 from enigma_fed.base.ids import Did
 from enigma_fed.base.tasks import Tasks
 from enigma_fed.config import Settings
+from enigma_fed.daemon import keys
 from enigma_fed.daemon.clockstate import ClockState, newest_time
 from enigma_fed.daemon.control import ControlServer
 from enigma_fed.daemon.desk import Desk
@@ -85,14 +86,14 @@ class RunningNode:
         self,
         settings: Settings,
         paths: Paths,
-        keys: tuple[NodeKey, OnionKey],
+        own_keys: tuple[NodeKey, OnionKey],
         store: FederationStore,
         tor: TorSettings | None,
         around: Surroundings,
     ) -> None:
         """`store` is open; call it on the running loop."""
         clock, random = around.clock, around.random
-        self._key, self._onion = keys
+        self._key, self._onion = own_keys
         self._settings = settings
         self._clock = clock
         self._started = clock.boot()
@@ -101,7 +102,7 @@ class RunningNode:
         self._tor_log = TorLog()
         self._heard_tor = around.heard_tor
         self._tasks = Tasks()
-        self._view = node_view(*keys, paths, settings)
+        self._view = node_view(*own_keys, paths, settings)
         self._tor = self._make_tor(tor)
         self._session = self._make_session(around)
         self._client = RpcClient(
@@ -137,9 +138,7 @@ class RunningNode:
         self._endpoint = self._make_endpoint(around)
         onion_socket = None if tor is None else paths.rpc_socket
         self._listeners = Listeners(self._endpoint, settings.rpc.listen, onion_socket)
-        self._control = ControlServer(
-            paths.control_socket, Desk(self.federation, self._view, self.status).serve
-        )
+        self._control = self._make_control(paths)
 
     async def start(self, held: AsyncExitStack) -> None:
         """Start every part, and leave with `held` how to stop it; raises PortInUse, OperationFailed."""
@@ -184,6 +183,10 @@ class RunningNode:
         )
         warnings = [_COPY_RUNS] if self._another_copy else []
         return compose(self._view, self.federation.peers(), self.federation.invites(), running, warnings)
+
+    def _make_control(self, paths: Paths) -> ControlServer:
+        desk = Desk(self.federation, self._view, self.status)
+        return ControlServer(paths.control_socket, desk.serve, group=paths.group(os.getegid()))
 
     def _make_tor(self, settings: TorSettings | None) -> Tor:
         if settings is None:
@@ -312,10 +315,10 @@ class Agent:
             if self._keep_log:
                 held.callback((await asyncio.to_thread(self._start_log)).close)
             tor = await asyncio.to_thread(self._tor_settings)
-            keys = await asyncio.to_thread(self._load_or_make_keys)
+            own_keys = await asyncio.to_thread(self._load_or_make_keys)
             store = FederationStore(self._paths.data_dir)
             await asyncio.to_thread(store.open)
-            self._running = RunningNode(self._settings, self._paths, keys, store, tor, self._surroundings)
+            self._running = RunningNode(self._settings, self._paths, own_keys, store, tor, self._surroundings)
             await self._running.start(held)
             self._held = held.pop_all()
 
@@ -340,9 +343,11 @@ class Agent:
         return self._log
 
     def _load_or_make_keys(self) -> tuple[NodeKey, OnionKey]:
-        if not self._paths.node_key.exists():
+        if not keys.is_made(self._paths):
             view = make_node(self._paths, self._settings, random=self._surroundings.random)
             _log.info("%s was empty: made a new node, %s, called %s", view.data_dir, view.did, view.name)
+        if keys.adopt_credential(self._paths) and self._paths.node_key.exists():
+            _log.warning("the node key is a credential now; remove the file %s", self._paths.node_key)
         return load_keys(self._paths)
 
     def _tor_settings(self) -> TorSettings | None:

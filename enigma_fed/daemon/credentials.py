@@ -1,4 +1,4 @@
-"""Who is at the other end of a Unix socket."""
+"""Who is at the other end of a Unix socket (unix(7))."""
 
 from __future__ import annotations
 
@@ -7,6 +7,10 @@ import struct
 from typing import Final
 
 _CREDENTIALS: Final = struct.Struct("3i")
+_SO_PEERGROUPS: Final = 59
+"""Linux 4.13 and newer; the socket module has no name for it."""
+_GROUPS_BYTES: Final = 1024
+"""What the socket module can ask for: 256 groups."""
 
 
 def peer_uid(connection: socket.socket) -> int:
@@ -14,3 +18,13 @@ def peer_uid(connection: socket.socket) -> int:
     raw = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
     uid: int = _CREDENTIALS.unpack(raw)[1]
     return uid
+
+
+def peer_groups(connection: socket.socket) -> frozenset[int]:
+    """The numbers of every group that the process at the other end was in when it connected."""
+    raw = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    try:
+        more = connection.getsockopt(socket.SOL_SOCKET, _SO_PEERGROUPS, _GROUPS_BYTES)
+    except OSError:  # an old kernel, or somebody in more groups than that: the first one counts alone
+        more = b""
+    return frozenset({_CREDENTIALS.unpack(raw)[2], *(gid for (gid,) in struct.iter_unpack("I", more))})

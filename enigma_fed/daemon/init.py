@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Final
 
 from enigma_fed.base import limits
-from enigma_fed.base.errors import AlreadyInitialised, EnigmaError, NotInitialised, StoreDamaged, WireError
+from enigma_fed.base.errors import AlreadyInitialised, EnigmaError, StoreDamaged
 from enigma_fed.base.ids import parse_node_name
 from enigma_fed.config import Settings
+from enigma_fed.daemon import keys
 from enigma_fed.daemon.paths import Paths
 from enigma_fed.federation.store import FederationStore
 from enigma_fed.identity import files as identity_files
@@ -28,7 +29,6 @@ from enigma_fed.wire.views import NodeView
 Random = Callable[[int], bytes]
 _SEED_BYTES: Final = 32
 _FALLBACK_NAME: Final = "home"
-_RESTORE: Final = "Restore it from a backup; or move the whole data folder away and start anew."
 
 
 def initialise(
@@ -55,29 +55,22 @@ def make_node(
     _refuse_if_members(paths)
     for folder in (paths.data_dir, *paths.folders):
         modes.make_folder(folder)
-    _ensure_onion_key(paths.onion_key, random)
+    _ensure_onion_key(paths, random)
     FederationStore.create(paths.data_dir)
     if name is not None:
         Disk().replace(paths.name_file, name.encode("utf-8"))
-    key = identity_files.create(paths.node_key, random(_SEED_BYTES))
-    return node_view(key, load_onion_key(paths.onion_key), paths, settings)
+    if keys.has_credential(paths):
+        keys.adopt_credential(paths)
+    else:
+        identity_files.create(paths.node_key, random(_SEED_BYTES))
+    return node_view(keys.load_node_key(paths), keys.load_onion_key(paths), paths, settings)
 
 
 def load_keys(paths: Paths) -> tuple[NodeKey, OnionKey]:
-    """Both keys of a node; raises NotInitialised, LooseModes, StoreDamaged."""
-    if not paths.node_key.exists():
+    """Both keys of a node; raises NotInitialised, KeyElsewhere, LooseModes, StoreDamaged, ConfigError."""
+    if not keys.is_made(paths) and not keys.has_credential(paths):
         _refuse_if_members(paths)
-    return identity_files.load(paths.node_key), load_onion_key(paths.onion_key)
-
-
-def load_onion_key(path: Path) -> OnionKey:
-    """Read the onion's key; raises LooseModes, StoreDamaged."""
-    try:
-        return OnionKey.from_pem(secretfile.read(path))
-    except NotInitialised:
-        raise StoreDamaged(f"{path} is missing", hint=_RESTORE) from None
-    except WireError as error:
-        raise StoreDamaged(f"{path}: {error.detail}", hint=_RESTORE) from None
+    return keys.load_node_key(paths), keys.load_onion_key(paths)
 
 
 def read_membership(paths: Paths) -> Membership:
@@ -105,26 +98,29 @@ def node_view(key: NodeKey, onion: OnionKey, paths: Paths, settings: Settings) -
 
 
 def _refuse_if_there(paths: Paths) -> None:
-    if paths.node_key.exists():
+    if keys.is_made(paths):
         raise AlreadyInitialised(str(paths.data_dir), hint="See who it is: enigma-fed id")
 
 
 def _refuse_if_members(paths: Paths) -> None:
-    """Files of a node whose key is gone must not become another node's."""
+    """Files of a node whose key is gone must not become another's; credentials are the owner's own word."""
+    if keys.has_credential(paths) and keys.has_onion_key(paths):
+        return
     file = JsonFile(paths.federation_dir / "nodes.json", nodesfile.NodeEncoder().encode, nodesfile.decode)
     if not file.exists():
         return
     nodes = file.read()
     if nodes.nodes or nodes.removed or nodes.invalid:
-        raise StoreDamaged(f"{paths.node_key} is missing, but the node has members", hint=_RESTORE)
+        gone = paths.onion_key if keys.has_credential(paths) else paths.node_key
+        raise StoreDamaged(f"{gone} is missing, but the node has members", hint=keys.RESTORE)
 
 
-def _ensure_onion_key(path: Path, random: Random) -> None:
+def _ensure_onion_key(paths: Paths, random: Random) -> None:
     """An onion key from an earlier, broken-off start is kept: somebody may have noted its address."""
-    if path.exists():
-        load_onion_key(path)
+    if keys.has_onion_key(paths):
+        keys.load_onion_key(paths)
     else:
-        secretfile.write_new(path, OnionKey.generate(random(_SEED_BYTES)).to_pem())
+        secretfile.write_new(paths.onion_key, OnionKey.generate(random(_SEED_BYTES)).to_pem())
 
 
 def _name_from_init(path: Path) -> str:

@@ -12,7 +12,7 @@ from typing import Final, Self, TypeVar
 from enigma_fed.base import limits
 from enigma_fed.base.errors import LockBusy, NotInitialised
 from enigma_fed.config import Settings
-from enigma_fed.daemon import calls, controlclient
+from enigma_fed.daemon import calls, controlclient, keys
 from enigma_fed.daemon.calls import Call, NoParams, Params
 from enigma_fed.daemon.paths import SYSTEM_CONTROL_SOCKET, Paths
 from enigma_fed.storage.folderlock import FolderLock
@@ -139,7 +139,7 @@ def open_operations(paths: Paths, settings: Settings, *, mutating: bool) -> Oper
     """
     if not paths.explicit and not paths.is_system and controlclient.answers(SYSTEM_CONTROL_SOCKET):
         return RemoteOperations(SYSTEM_CONTROL_SOCKET, announce=True)
-    if not paths.node_key.exists() and not controlclient.answers(paths.control_socket):
+    if not keys.is_made(paths) and not controlclient.answers(paths.control_socket):
         raise NotInitialised(f"{paths.data_dir}", hint="Run: enigma-fed init")
     return _open_for_change(paths, settings) if mutating else _open_to_read(paths, settings)
 

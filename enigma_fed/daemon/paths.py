@@ -34,6 +34,8 @@ class Paths:
     """Folder of the Unix sockets, shared by the nodes of one user."""
     explicit: bool = True
     """Whether the user named the data folder (flag or environment)."""
+    credentials_dir: Path | None = None
+    """Where systemd put the service's keys, if it got some (docs/FILES.md)."""
 
     @property
     def id(self) -> str:
@@ -49,6 +51,11 @@ class Paths:
     def node_key(self) -> Path:
         """The node's key; its being there makes the folder a node."""
         return self.data_dir / "identity" / "node.key"
+
+    @property
+    def did_file(self) -> Path:
+        """Whose folder this is, when the node's key is a credential of the service."""
+        return self.data_dir / "identity" / "node.did"
 
     @property
     def name_file(self) -> Path:
@@ -80,6 +87,10 @@ class Paths:
         """The folders inside the data folder, each the owner's alone."""
         return (self.node_key.parent, self.tor_dir, self.federation_dir, self.log_file.parent)
 
+    def group(self, gid: int) -> int | None:
+        """The group whose members may command too: that of the service (`gid`), unless it is root's."""
+        return gid if self.is_system and gid != 0 else None
+
     @property
     def control_socket(self) -> Path:
         """Where the agent takes commands."""
@@ -109,6 +120,7 @@ def resolve_paths(
         config=find_config(config, environ),
         runtime_dir=_runtime_dir(folder, environ, uid),
         explicit=bool(named),
+        credentials_dir=_credentials_dir(environ),
     )
 
 
@@ -136,8 +148,14 @@ def prepare_runtime_dir(folder: Path, uid: int | None = None) -> None:
         raise LooseModes(f"{folder} is not a folder", hint="Remove it.")
     if found.st_uid != uid:
         raise LooseModes(f"{folder} belongs to another user", hint="Ask its owner, or remove it as root.")
-    if found.st_mode & 0o077 and folder != SYSTEM_RUNTIME_DIR:
+    # The group of the service may enter its folder, to reach the control socket.
+    if found.st_mode & (0o027 if folder == SYSTEM_RUNTIME_DIR else 0o077):
         raise LooseModes(f"{folder} is open to other users", hint=f"Run: chmod 700 {folder}")
+
+
+def _credentials_dir(environ: Mapping[str, str]) -> Path | None:
+    named = environ.get("CREDENTIALS_DIRECTORY", "")
+    return Path(named) if named.startswith("/") else None
 
 
 def _default_data_dir(environ: Mapping[str, str]) -> Path:

@@ -37,6 +37,21 @@ def check_folder(path: Path) -> None:
     _check_owner(path, status)
 
 
+def check_credential(path: Path, status: os.stat_result) -> None:
+    """Raise LooseModes unless a credential, or the folder of it, is as systemd makes it (systemd.exec(5)).
+
+    It belongs to the service's user, or to root with an access list for that user: the group's bits
+    are then the list's mask, and root is in the group alone.
+    """
+    by_list = (status.st_uid, status.st_gid) == (0, 0)
+    if status.st_mode & (0o027 if by_list else _OTHERS):
+        raise LooseModes(
+            f"{path} has mode {stat.S_IMODE(status.st_mode):04o}",
+            hint="Let systemd load it: LoadCredential= in the unit",
+        )
+    _check_owner(path, status)
+
+
 def make_folder(path: Path) -> None:
     """Make the folder and the missing ones above it, each 0700; an existing one is checked.
 

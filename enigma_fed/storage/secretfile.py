@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from enigma_fed.base import limits
-from enigma_fed.base.errors import AlreadyInitialised, NotInitialised, WriteFailed
+from enigma_fed.base.errors import AlreadyInitialised, NotInitialised, StoreDamaged, WriteFailed
 from enigma_fed.storage import modes
 from enigma_fed.storage.disk import Disk
 
@@ -20,6 +21,20 @@ def write_new(path: Path, data: bytes, *, disk: Disk | None = None) -> None:
         (disk or Disk()).create(path, data)
     except FileExistsError:
         raise AlreadyInitialised(f"{path} exists") from None
+
+
+def read_credential(path: Path) -> bytes:
+    """The content, at most 64 KiB, of a key that systemd gave us; raises LooseModes, StoreDamaged."""
+    try:
+        modes.check_credential(path.parent, path.parent.stat())
+        with path.open("rb") as file:
+            modes.check_credential(path, os.fstat(file.fileno()))
+            data = file.read(limits.SECRET_FILE_BYTES + 1)
+    except OSError as error:
+        raise StoreDamaged(f"{path} cannot be read: {error.strerror or error}") from error
+    if len(data) > limits.SECRET_FILE_BYTES:
+        raise StoreDamaged(f"{path} is larger than {limits.SECRET_FILE_BYTES} bytes")
+    return data
 
 
 def read(path: Path, *, disk: Disk | None = None) -> bytes:

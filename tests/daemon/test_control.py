@@ -126,6 +126,27 @@ async def test_invariant_10_another_local_user_gets_no_answer(
     assert agent.calls == []
 
 
+GROUP = 54321
+
+
+@pytest.mark.parametrize(("groups", "admitted"), [({100, GROUP}, True), ({100, 101}, False)])
+async def test_invariant_10_of_other_users_only_the_group_of_the_service_is_admitted(
+    path: Path, agent: Agent, monkeypatch: pytest.MonkeyPatch, groups: set[int], admitted: bool
+) -> None:
+    monkeypatch.setattr(control, "peer_uid", lambda _: 12345)
+    monkeypatch.setattr(control, "peer_groups", lambda _: frozenset(groups))
+    server = ControlServer(path, agent.serve, group=GROUP)
+    await server.start()
+    assert mode(path) == 0o660
+    if admitted:
+        assert await ping(path) == PING
+    else:
+        with pytest.raises(OperationFailed):
+            await ping(path)
+    assert bool(agent.calls) is admitted
+    await server.close()
+
+
 @pytest.mark.usefixtures("server")
 async def test_a_command_speaks_to_no_other_users_agent(
     path: Path, agent: Agent, monkeypatch: pytest.MonkeyPatch

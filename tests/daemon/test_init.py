@@ -18,7 +18,7 @@ from enigma_fed.base.errors import (
     WriteFailed,
 )
 from enigma_fed.config import NodeSettings, Settings
-from enigma_fed.daemon import init
+from enigma_fed.daemon import init, keys
 from enigma_fed.daemon.init import initialise, load_keys, node_name, read_membership
 from enigma_fed.daemon.paths import Paths
 from enigma_fed.identity.nodekey import NodeKey
@@ -75,7 +75,7 @@ def test_a_crash_midway_can_be_repeated(
             assert not paths.node_key.exists()
         else:
             pytest.fail("there are fewer writes than that: lower the range")
-    before = init.load_onion_key(paths.onion_key) if paths.onion_key.exists() else None
+    before = keys.load_onion_key(paths) if paths.onion_key.exists() else None
     view = initialise(paths, settings, name="attic")
     assert read_membership(paths) == Membership()
     if before is not None:

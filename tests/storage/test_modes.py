@@ -39,3 +39,25 @@ def test_a_file_in_the_way_is_an_error(tmp_path: Path) -> None:
         modes.make_folder(tmp_path / "file")
     with pytest.raises(WriteFailed):
         modes.make_folder(tmp_path / "file" / "below")
+
+
+def _status(mode: int, uid: int, gid: int) -> os.stat_result:
+    return os.stat_result((mode, 0, 0, 1, uid, gid, 0, 0, 0, 0))
+
+
+def test_invariant_8_a_credential_is_the_services_or_roots_with_an_access_list(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(modes.os, "geteuid", lambda: 990)
+    path = Path("/run/credentials/enigma-fed.service/node.key")
+    for mode, uid, gid in ((0o100400, 990, 990), (0o100400, 0, 0), (0o100440, 0, 0), (0o040550, 0, 0)):
+        modes.check_credential(path, _status(mode, uid, gid))
+    for mode, uid, gid in (
+        (0o100440, 990, 990),
+        (0o100440, 0, 990),
+        (0o100404, 0, 0),
+        (0o100460, 0, 0),
+        (0o100400, 1000, 1000),
+    ):
+        with pytest.raises(LooseModes):
+            modes.check_credential(path, _status(mode, uid, gid))
