@@ -2,6 +2,8 @@
 
 BIN := .venv/bin
 PYTHON := $(BIN)/python
+# A .venv that uv made has no pip of its own.
+PIP = $$(if $(PYTHON) -c 'import pip' 2>/dev/null; then echo $(PYTHON) -m pip install; else echo uv pip install --python $(PYTHON); fi)
 SOAK_RUNS ?= 20
 # The public index, whatever this machine is set up with: lock files carry no private addresses.
 UV_LOCK := uv lock --no-config --default-index https://pypi.org/simple
@@ -42,7 +44,12 @@ bench: setup ## ratios against floors measured in the same run (docs/BENCHMARKS.
 mutants: setup ## take out each security guard in a copy; its test must fail
 	@$(PYTHON) -m tests.mutants.run $(ARGS)
 
-soak: setup ## the long ones: tests/soak/ (ARGS chooses), then the demo 20 times, until one fails
+# The fuzzer has a wheel for Python 3.11 on x86-64 only; without it its test says so.
+.PHONY: .fuzzer
+.fuzzer: setup
+	@$(PYTHON) -c 'import atheris' 2>/dev/null || $(PIP) --quiet --require-hashes --only-binary :all: -r requirements-fuzz.txt
+
+soak: setup .fuzzer ## the long ones: tests/soak/ (ARGS chooses), then the demo 20 times, until one fails
 	@$(PYTHON) -m pytest --soak -s tests/soak $(ARGS)
 	@for run in $$(seq 1 $(SOAK_RUNS)); do \
 		begun=$$(date +%s); \
@@ -58,6 +65,7 @@ lock: ## newest allowed versions into uv.lock and requirements*.txt (needs uv; r
 	@$(UV_EXPORT) --no-dev --extra speed --output-file requirements.txt
 	@$(UV_EXPORT) --only-group dev --output-file requirements-dev.txt
 	@$(UV_EXPORT) --only-group build --output-file requirements-build.txt
+	@$(UV_EXPORT) --only-group fuzz --output-file requirements-fuzz.txt
 
 clean: ## remove what `make` made (data/local stays)
 	@rm -rf .venv dist build .coverage .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -102,12 +102,24 @@ def test_examples_of_the_rfc(data: str, value: object) -> None:
         pytest.param("", id="nothing"),
         pytest.param("9b7fffffffffffffff", id="a length of an exbibyte"),
         pytest.param("81" * 9 + "01", id="too deep"),
+        pytest.param("81" * 8 + "80", id="an empty array too deep"),
+        pytest.param("81" * 8 + "a0", id="an empty map too deep"),
         pytest.param("81" * 60000, id="far too deep"),
     ],
 )
 def test_refused(data: str) -> None:
     with pytest.raises(WireError):
         cbor.decode(bytes.fromhex(data), limit=LIMIT)
+
+
+def test_the_deepest_is_read_and_written() -> None:
+    value: object = 1
+    for _ in range(limits.CBOR_DEPTH):
+        value = [value]
+    assert cbor.decode(cbor.encode(value), limit=LIMIT) == value
+    for deeper in ([value], {"a": value}):
+        with pytest.raises(WireError, match="deeper than 8"):
+            cbor.encode(deeper)
 
 
 def test_more_bytes_than_the_limit_are_not_parsed() -> None:
