@@ -50,6 +50,19 @@ CHALLENGE_LIFETIME: Final = 30
 """How long a challenge can be answered: replay window of the challenge path."""
 CHALLENGE_AFTER_START: Final = 180
 """Challenge everyone this long after a start: the replay table of before is gone (invariant 1)."""
+CHALLENGE_AFTER_STEP: Final = 180
+"""Challenge everyone this long after the wall clock was set, and, when it was set back, until it is this far
+past the newest time that it has shown: what was forgotten would be fresh again, up to 60 + 60 s past it."""
+CLOCK_STEP: Final = 2.0
+"""Smallest jump of the wall clock against CLOCK_BOOTTIME that counts: more than a leap second, and far less
+than the 61 s by which NONCE_MEMORY outlives the window."""
+CLOCK_SLEW: Final = 500e-6
+"""How fast a clock may be slewed (the kernel's 500 ppm) without a step."""
+CLOCK_LOOK: Final = 30
+"""How often the wall clock is compared when nobody calls."""
+SKEW_TOLD: Final = FRESHNESS_WINDOW // 2
+"""Seconds between a peer's clock and ours beyond which owners are told, before every call costs a second
+round trip."""
 
 # Joining (PROTOCOL section 4).
 INVITE_TTL_DEFAULT: Final = 24 * 3600

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 import click
 
+from enigma_fed.base import limits
 from enigma_fed.base.errors import Conflict, PeerNotFound
 from enigma_fed.cli.context import CliContext, current
 from enigma_fed.cli.groups import Group
@@ -87,8 +88,19 @@ def _row(entry: PeerView, now: float) -> tuple[str, ...]:
         _liveness(entry),
         ago(entry.last_seen, now, 1),
         milliseconds(entry.latency_ms),
-        "they forgot this node" if entry.they_forgot_us else brief(entry.last_error or ""),
+        "they forgot this node" if entry.they_forgot_us else brief(entry.last_error or _wrong_clock(entry)),
     )
+
+
+def _clock(entry: PeerView) -> str:
+    if entry.skew_s is None:
+        return ""
+    side = "ahead of" if entry.skew_s > 0 else "behind"
+    return f"{abs(entry.skew_s)} s {side} ours" if entry.skew_s else "as ours"
+
+
+def _wrong_clock(entry: PeerView) -> str:
+    return f"its clock is {_clock(entry)}" if abs(entry.skew_s or 0) > limits.SKEW_TOLD else ""
 
 
 def _liveness(entry: PeerView) -> str:
@@ -156,6 +168,7 @@ def _membership(entry: PeerView, now: float) -> list[tuple[str, str]]:
         ("Liveness", f"{entry.liveness}, paused" if entry.paused else entry.liveness),
         ("Last seen", at(entry.last_seen, now)),
         ("Latency", milliseconds(entry.latency_ms) if entry.latency_ms is not None else ""),
+        ("Clock", _clock(entry)),
         ("Forgot this node", "yes: ask for a new invite" if entry.they_forgot_us else ""),
         ("Last problem", problem),
         ("Invalid entry", entry.invalid or ""),

@@ -112,6 +112,7 @@ class RunningNode:
             random,
             explain,
             unanswered=lambda onion: renew_circuit(self._session, onion),
+            skewed=self._skewed,
         )
         self.federation = Federation(
             store,
@@ -151,6 +152,7 @@ class RunningNode:
         held.push_async_callback(self._control.close)
         await self._control.start()
         self.federation.start()
+        self._tasks.start("clock watch", self._clock_state.watch())
         await self._tor.start()
         address = self._listeners.address or "no loopback address"
         _log.info("%s is up as %s, listening on %s", self._view.name, self._view.did, address)
@@ -242,6 +244,10 @@ class RunningNode:
         """End everything that is under way with a removed peer, in both directions (invariant 6)."""
         self._endpoint.cut(did)
         self._client.cut(did)
+
+    def _skewed(self, did: Did, seconds: int) -> None:
+        """The client, made before the federation, heard what a peer's clock shows."""
+        self.federation.note_skew(did, seconds)
 
     async def reaches_itself(self) -> bool:
         """Call our own onion through Tor; only our own epoch in the answer counts (PROTOCOL section 5)."""

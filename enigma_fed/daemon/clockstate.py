@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import ctypes
+import logging
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
+from enigma_fed.base import limits
 from enigma_fed.base.clock import Clock
+from enigma_fed.daemon.clocksteps import ClockSteps
 from enigma_fed.rpc.gate import in_start_window
 from enigma_fed.wire.records import Membership, Observation
+
+_log = logging.getLogger(__name__)
 
 _STA_UNSYNC: Final = 0x40
 _TIMEX_BYTES: Final = 512
@@ -41,7 +46,7 @@ def kernel_synchronised() -> bool | None:
 
 
 class ClockState:
-    """Decides when every caller needs a challenge (PROTOCOL section 1).
+    """Decides when every caller needs a challenge (PROTOCOL section 1.4).
 
     `newest` is the newest Unix time found in the node's files at the start.
     """
@@ -55,10 +60,10 @@ class ClockState:
         ask_kernel: Callable[[], bool | None] = kernel_synchronised,
     ) -> None:
         self._clock = clock
-        self._newest = newest
         self._assume = assume
         self._ask_kernel = ask_kernel
         self._started = clock.boot()
+        self._steps = ClockSteps(clock.wall(), self._started, newest)
 
     @property
     def synchronised(self) -> bool | None:
@@ -67,13 +72,34 @@ class ClockState:
 
     @property
     def behind(self) -> bool:
-        """Whether the wall clock is before a time that this node wrote down."""
-        return self._clock.wall() < self._newest
+        """Whether the wall clock is before a time that this node wrote down, or served a request at."""
+        return self._clock.wall() < self._steps.newest
 
     def challenge_everyone(self) -> bool:
-        """True just after the start (the table of seen requests is gone) and while the clock is in doubt."""
-        just_started = in_start_window(self._clock.boot(), self._started)
-        return just_started or self.behind or self.synchronised is not True
+        """True just after a start or a step of the wall clock, and while the clock is in doubt.
+
+        Asked for each request that looks fresh: an answer of False lets it in by its own times.
+        """
+        wall, boot = self._look()
+        if in_start_window(boot, self._started) or self._steps.stepped_lately(boot):
+            return True
+        if wall < self._steps.doubt_until or self.synchronised is not True:
+            return True
+        self._steps.let_in(wall)
+        return False
+
+    async def watch(self) -> None:
+        """Look for steps when nobody calls, so that the time after one begins with it; never returns."""
+        while True:
+            await self._clock.sleep(limits.CLOCK_LOOK)
+            self._look()
+
+    def _look(self) -> tuple[float, float]:
+        wall, boot = self._clock.wall(), self._clock.boot()
+        moved = self._steps.look(wall, boot)
+        if moved:
+            _log.warning("the clock was set by %+.0f s: callers are asked for one more round trip", moved)
+        return wall, boot
 
 
 def newest_time(membership: Membership, observations: Iterable[Observation] = ()) -> int:

@@ -91,6 +91,23 @@ def next_steps(
         yield "Invite another home: enigma-fed invite create; or accept its code: enigma-fed invite accept"
 
 
+def clock_differences(peers: Sequence[PeerView]) -> Iterator[str]:
+    """A sentence about every peer whose clock differs; one alone where most agree that ours is off."""
+    known = [peer.skew_s for peer in peers if peer.skew_s is not None]
+    for side, off in (
+        ("behind", [skew for skew in known if skew > limits.SKEW_TOLD]),
+        ("ahead of", [-skew for skew in known if skew < -limits.SKEW_TOLD]),
+    ):
+        if len(off) > 1 and 2 * len(off) > len(known):
+            middle = sorted(off)[len(off) // 2]
+            yield f"This machine's clock is about {middle} s {side} those of most peers; set it right."
+            return
+    for peer in (peer for peer in peers if abs(peer.skew_s or 0) > limits.SKEW_TOLD):
+        skew = peer.skew_s or 0
+        side = "ahead of" if skew > 0 else "behind"
+        yield f"The clock of {_name(peer)} is {abs(skew)} s {side} this machine's: one of the two is wrong."
+
+
 def _with_facts(view: StatusView, running: Running) -> StatusView:
     return msgspec.structs.replace(
         view,
@@ -168,8 +185,12 @@ def _hand_over(count: int) -> Iterator[str]:
         yield f"{count} invites are open; hand over their codes: {shown} them"
 
 
+def _name(peer: PeerView) -> str:
+    return peer.alias or peer.name or f"{peer.did[8:14]}…"
+
+
 def _peer_steps(peer: PeerView) -> Iterator[str]:
-    name = peer.alias or peer.name or f"{peer.did[8:14]}…"
+    name = _name(peer)
     if peer.invalid:
         yield "An entry of nodes.json cannot be used here and is kept as it is: enigma-fed peer list"
     elif peer.they_forgot_us:
@@ -192,5 +213,6 @@ def _warnings(peers: Sequence[PeerView], running: Running | None) -> Iterator[st
         yield "This machine's clock is behind times that this node has written down; set it right."
     if running.clock_synchronised is False:
         yield "This machine's clock is not synchronised, so peers are asked for one more round trip."
+    yield from clock_differences(peers)
     if any(peer.paused for peer in peers):
         yield "Some peers are paused and not polled."

@@ -7,6 +7,8 @@ import logging
 from collections.abc import Callable
 from typing import Final
 
+import msgspec
+
 from enigma_fed.base import limits
 from enigma_fed.base.clock import Clock
 from enigma_fed.base.errors import (
@@ -261,6 +263,12 @@ class Federation(Door):
         return PingView(
             did=str(did), name=node.display_name, latency_ms=seen.latency_ms or 0.0, skew_s=seen.skew_s
         )
+
+    def note_skew(self, did: Did, seconds: int) -> None:
+        """A peer's signed answer showed its clock less ours."""
+        if self._store.node(did) is not None:
+            seen = self._store.observations.get(did) or Observation(did=did)
+            self._store.observe(msgspec.structs.replace(seen, skew_s=seconds))
 
     # Inner parts
 

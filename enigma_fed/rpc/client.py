@@ -100,10 +100,12 @@ class RpcClient:
         random: Callable[[int], bytes],
         explain: Callable[[BaseException], str] | None = None,
         unanswered: Callable[[OnionAddress], None] = lambda onion: None,
+        skewed: Callable[[Did, int], None] = lambda did, seconds: None,
     ) -> None:
         """`random` gives secret random bytes; `explain` puts a failed connection into plain words.
 
-        `unanswered` hears of each call that ended without any answer.
+        `unanswered` hears of each call that ended without any answer, `skewed` of the peer's clock
+        less ours, in seconds, at each signed answer: refusals and challenges included.
         """
         self._key = key
         self._keyid = key.did.url
@@ -112,6 +114,7 @@ class RpcClient:
         self._random = random
         self._explain = explain or _explain
         self._unanswered = unanswered
+        self._skewed = skewed
         self._open: dict[Did, set[_Exchange]] = {}
 
     async def call(
@@ -212,7 +215,10 @@ class RpcClient:
         ) as response:
             signed = _check_reply(exchange, response.status, response.headers)
             body = await _read_body(response, exchange.reply_limit if signed else limits.UNSIGNED_REPLY_BYTES)
-        return self._read_answer(exchange, response.status, _bound_to(body, signed), body)
+        answer = self._read_answer(exchange, response.status, _bound_to(body, signed), body)
+        if answer.signed is not None:
+            self._skewed(exchange.did, answer.skew_s)
+        return answer
 
     def _sign(self, exchange: _Exchange, used: bool) -> dict[str, str]:
         exchange.reused = used

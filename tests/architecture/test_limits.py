@@ -18,6 +18,7 @@ OUTGOING: Final = "tests/limits/test_outgoing.py::"
 TOR: Final = "tests/limits/test_tor.py::"
 CONNECTIONS: Final = "tests/rpc/test_connections.py::"
 RECOVERY: Final = "tests/federation/test_recovery.py::"
+CLOCK: Final = "tests/daemon/test_clockstate.py::"
 CONTROL: Final = "tests/daemon/test_control.py::"
 
 # A limit, and the test that stays at it and goes one past it. The test's file must name the limit.
@@ -43,6 +44,11 @@ ONE_PAST: Final = {
     "CHALLENGE_CHARACTERS": FORMATS,
     "CHALLENGE_LIFETIME": TIMES + "test_challenge_lifetime",
     "CHALLENGE_AFTER_START": TIMES + "test_challenge_after_start",
+    "CHALLENGE_AFTER_STEP": CLOCK + "test_invariant_1_everyone_is_challenged_after_a_step_of_the_clock",
+    "CLOCK_STEP": TIMES + "test_steps_of_the_clock",
+    "CLOCK_SLEW": TIMES + "test_steps_of_the_clock",
+    "CLOCK_LOOK": CLOCK + "test_a_step_is_noticed_and_logged_when_nobody_calls",
+    "SKEW_TOLD": "tests/daemon/test_status.py::test_a_clock_that_differs_is_told_with_whose_it_is",
     "INVITE_TTL_DEFAULT": TIMES + "test_a_code_without_an_end_is_taken_as_one_of_a_day",
     "INVITE_TTL_MIN": "tests/federation/test_service.py::test_an_invite_carries_what_the_joiner_needs",
     "INVITE_TTL_MAX": "tests/federation/test_service.py::test_an_invite_carries_what_the_joiner_needs",

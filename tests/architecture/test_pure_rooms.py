@@ -48,6 +48,7 @@ PURE_FILES = {"rules.py", "liveness.py", "schedule.py"}
 PURE_PLACES = {
     "base/backoff.py",
     "base/ratelimit.py",
+    "daemon/clocksteps.py",
     "federation/accepting.py",
     "federation/decision.py",
     "federation/inviting.py",

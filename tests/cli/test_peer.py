@@ -48,6 +48,23 @@ def test_list_is_a_table_or_an_array() -> None:
     assert invoke("peer", "list", "--json", node=FakeNode()).json == [msgspec.to_builtins(PEER)]
 
 
+@pytest.mark.parametrize(
+    ("skew", "shown", "problem"),
+    [
+        (None, None, False),
+        (0, "as ours", False),
+        (3, "3 s ahead of ours", False),
+        (-95, "95 s behind ours", True),
+    ],
+)
+def test_a_clock_that_differs_is_shown(skew: int | None, shown: str | None, problem: bool) -> None:
+    node = FakeNode(peers=[msgspec.structs.replace(PEER, skew_s=skew)])
+    details = invoke("peer", "show", "cellar", node=node).out
+    assert ("Clock" in details) is (shown is not None)
+    assert shown is None or shown in details
+    assert ("its clock is 95 s behind ours" in invoke("peer", "list", node=node).out) is problem
+
+
 def test_an_empty_list_says_what_to_do() -> None:
     shown = invoke("peer", "list", node=FakeNode(peers=[]))
     assert (shown.exit_code, shown.out) == (0, "")

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from enigma_fed.base import limits
-from enigma_fed.daemon.status import Running, compose, next_steps, tor_view
+from enigma_fed.daemon.status import Running, clock_differences, compose, next_steps, tor_view
 from enigma_fed.federation.rules import REMOVED_US
 from enigma_fed.transports.tor.status import TorPhase, TorStatus
 from enigma_fed.wire.views import InviteView, PeerView, TorView
@@ -166,3 +166,26 @@ def test_tors_status_is_shown_whole() -> None:
         mode="managed", phase="bootstrapping", percent=45, tag="requesting_descriptors", summary="Asking",
         reason="slow", version="0.4.9", pid=9, restarts=2,
     )  # fmt: skip
+
+
+def differences(*skews: int | None) -> str:
+    peers = [msgspec.structs.replace(PEER, name=f"home {n}", skew_s=skew) for n, skew in enumerate(skews)]
+    return " | ".join(clock_differences(peers))
+
+
+def test_a_clock_that_differs_is_told_with_whose_it_is() -> None:
+    assert differences(None, 0, limits.SKEW_TOLD, -limits.SKEW_TOLD) == ""
+    assert "The clock of home 1 is 31 s ahead of this machine's" in differences(0, 31, None)
+    assert "The clock of home 0 is 95 s behind this machine's" in differences(-95)
+    assert differences(95, -95, 0, 0).count("|") == 1
+
+
+def test_when_most_peers_agree_it_is_this_machines_clock() -> None:
+    assert differences(3600, 3601, 0) == (
+        "This machine's clock is about 3601 s behind those of most peers; set it right."
+    )
+    assert "about 95 s ahead of those of most peers" in differences(-95, -95, None)
+    assert (
+        differences(-95, -95)
+        in compose(NODE, [msgspec.structs.replace(PEER, skew_s=-95)] * 2, [], RUNNING).warnings
+    )

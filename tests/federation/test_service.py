@@ -197,3 +197,11 @@ async def test_too_many_open_invites(home: Offline) -> None:
         await home.federation.create_invite(OBSERVER, 3600)
     with pytest.raises(Conflict, match="revoke"):
         await home.federation.create_invite(OBSERVER, 3600)
+
+
+async def test_the_skew_of_a_member_is_kept_and_shown(home: Offline) -> None:
+    await home.federation.accept_invite(invitevectors.signed(), OBSERVER, False)
+    home.federation.note_skew(did(1), -95)
+    home.federation.note_skew(did(2), 5)  # of nobody that we know
+    assert [view.skew_s for view in home.federation.peers()] == [-95]
+    assert set(home.federation._store.observations) == {did(1)}

@@ -9,6 +9,7 @@ import pytest
 from enigma_fed.base import limits
 from enigma_fed.base.errors import ConfigError
 from enigma_fed.config import load
+from enigma_fed.daemon.clocksteps import ClockSteps
 from enigma_fed.federation import accepting, inviting
 from enigma_fed.federation.schedule import next_join, next_poll, retry_floor
 from enigma_fed.rpc import rules
@@ -59,6 +60,15 @@ def test_challenge_after_start() -> None:
     assert limits.CHALLENGE_AFTER_START > limits.FRESHNESS_WINDOW + limits.SIGNATURE_LIFETIME
     assert in_start_window(limits.CHALLENGE_AFTER_START - 0.1, 0.0)
     assert not in_start_window(limits.CHALLENGE_AFTER_START, 0.0)
+
+
+def test_steps_of_the_clock() -> None:
+    """limits.CLOCK_STEP, and on top of it limits.CLOCK_SLEW for the time since the last look."""
+    for seconds in (0, 3600):
+        most = limits.CLOCK_STEP + seconds * limits.CLOCK_SLEW
+        for sign in (-1, 1):
+            assert not ClockSteps(1000, 10, 0).look(1000 + seconds + sign * (most - 0.01), 10 + seconds)
+            assert ClockSteps(1000, 10, 0).look(1000 + seconds + sign * (most + 0.01), 10 + seconds)
 
 
 def test_a_code_without_an_end_is_taken_as_one_of_a_day() -> None:

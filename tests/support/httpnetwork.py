@@ -58,7 +58,10 @@ class HttpNetwork(Network):
         return self._sessions[-1]
 
     def caller(self, home: Home) -> PeerCaller:
-        client = RpcClient(home.key, self.session(), self.clock, os.urandom)
+        def skewed(did: Did, seconds: int) -> None:
+            home.federation.note_skew(did, seconds)
+
+        client = RpcClient(home.key, self.session(), self.clock, os.urandom, skewed=skewed)
         self._clients[home.onion] = client
         return HttpCaller(self, home, RpcPeerCaller(client))
 

@@ -14,7 +14,6 @@ from enigma_fed.wire.views import Finding, PeerView
 
 _LONG_AWAY: Final = 7 * 24 * 3600
 _SOON: Final = 2 * 3600
-_SKEW_LARGE: Final = limits.FRESHNESS_WINDOW // 2
 _CROWD: Final = 2
 """So many peers that agree on our clock being wrong are believed."""
 _NTP: Final = "sudo timedatectl set-ntp true"
@@ -45,14 +44,14 @@ def _name(peer: PeerView) -> str:
 def skew(scene: Scene) -> Iterator[Finding]:
     """Our clock against the signed replies of peers."""
     known = [(peer, peer.skew_s) for peer in scene.peers if peer.skew_s is not None]
-    off = [(peer, seconds) for peer, seconds in known if abs(seconds) > _SKEW_LARGE]
+    off = [(peer, seconds) for peer, seconds in known if abs(seconds) > limits.SKEW_TOLD]
     if not off:
         if known:
             yield ok("clock of peers", f"{count(len(known), 'peer')} agree with this machine's clock")
         return
     why = f"From {limits.FRESHNESS_WINDOW} s on every request needs one more round trip."
     middle = median(seconds for _, seconds in known)
-    if len(off) >= _CROWD and abs(middle) > _SKEW_LARGE:
+    if len(off) >= _CROWD and abs(middle) > limits.SKEW_TOLD:
         word = "behind" if middle > 0 else "ahead"
         detail = f"{count(len(off), 'peer')} say that this machine's clock is {abs(middle):.0f} s {word}"
         yield failure("clock of peers", detail, why, f"Set it right: {_NTP}")
