@@ -31,6 +31,11 @@ LAN_ADDRESSES: Final = 8
 HEADER_BYTES: Final = 8 * 1024
 """One header line of a request: memory per connection."""
 
+HEAD_BYTES: Final = 16 * 1024
+"""The whole head of a request, and what else comes before it is complete: memory per connection."""
+MESSAGE_BYTES: Final = 2 * REQUEST_BYTES
+"""What is received for one body, with the lengths and extensions of its chunks: time on the event loop."""
+
 # Signed requests (PROTOCOL section 1).
 SIGNATURE_LIFETIME: Final = 60
 """Largest `expires - created`: how long a captured request could be played."""
@@ -112,10 +117,26 @@ CALL_TIMEOUT: Final = 90
 """One RPC call, connection included."""
 READ_TIMEOUT: Final = 30
 """A peer that sends nothing for this long in the middle of a message is cut."""
+WRITE_TIMEOUT: Final = 60
+"""Whoever does not read its replies for this long is cut: memory of what waits to be sent."""
 KEEPALIVE: Final = 150
 """Idle connections are kept a little longer than two polls: a warm call skips the SOCKS handshake."""
 CONNECTIONS_INBOUND: Final = 256
-"""Connections on one listener: file descriptors and memory."""
+"""Connections on one listener that no member proved itself on: file descriptors and memory."""
+CONNECTIONS_OF_MEMBERS: Final = 256
+"""Connections on one listener that members use, apart from those; the longest unused ends for a new one."""
+CONNECTIONS_PER_KEY: Final = 8
+"""Connections of one member: it cannot take the places of all the others. Our own client opens 4."""
+CONNECTIONS_PER_CIRCUIT: Final = 16
+"""Connections by one circuit to our onion: filling a listener takes as many circuits as it can get."""
+REQUESTS_PER_CIRCUIT: Final = 10
+"""Requests per second by one circuit in the long run: time on the event loop."""
+REQUESTS_PER_CIRCUIT_BURST: Final = 50
+"""Requests at once by one circuit, before that."""
+FAILED_TRIES_PER_CIRCUIT: Final = 20
+"""Requests by one circuit that no member's signature holds for, at once and per minute: guessing and CPU."""
+CIRCUITS: Final = 1024
+"""Circuits whose requests are counted: memory; as many can have a connection here."""
 REQUESTS_IN_FLIGHT: Final = 64
 """Requests handled at once on one listener: memory of bodies."""
 CONTROL_LINE_BYTES: Final = 1024 * 1024
@@ -170,6 +191,8 @@ CONNECTIONS_PER_PEER: Final = 4
 """Calls under way at once to one peer."""
 PROXY_LINE_BYTES: Final = 107
 """Tor's first line on an inbound connection (PROXY protocol, version 1): memory per connection."""
+PROXY_LINES_DUE: Final = 64
+"""Inbound connections whose first line tor still owes: file descriptors; tor sends it at once."""
 PROXY_LINE_TIMEOUT: Final = 10
 """Tor sends its first line at once."""
 

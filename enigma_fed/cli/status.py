@@ -42,6 +42,7 @@ def _show(view: StatusView) -> None:
             ("Agent", _agent(view)),
             ("Listens on", view.listen or ""),
             ("Tor", _tor(view.tor)),
+            ("Limits", f"per {', '.join(view.limited_by)}" if view.limited_by else ""),
             ("Peers", _peers(view.peers)),
             ("Invites", f"{view.invites_open} open, {view.joins_waiting} waiting for you or for an answer"),
             ("Clock", _clock(view)),

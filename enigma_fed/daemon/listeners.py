@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import resource
 import socket
 from pathlib import Path
 from typing import Final
@@ -37,6 +38,7 @@ class Listeners:
 
     async def start(self) -> None:
         """Listen; raises PortInUse, OperationFailed."""
+        raise_file_limit()
         await self._runner.setup()
         await self._onion_runner.setup()
         if self._listen:
@@ -51,6 +53,13 @@ class Listeners:
         if self._onion is not None:
             await self._onion.close()
         await asyncio.gather(self._runner.cleanup(), self._onion_runner.cleanup())
+
+
+def raise_file_limit() -> None:
+    """Let this process open as many files as the system allows it: every connection is one (limits.py)."""
+    allowed, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if allowed != most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def bind_loopback(host: str, port: int) -> socket.socket:

@@ -117,12 +117,18 @@ def _with_facts(view: StatusView, running: Running) -> StatusView:
         epoch=running.epoch,
         listen=running.listen,
         tor=running.tor,
+        limited_by=list(limited_by(running.tor.mode)),
         state=running.state,
         clock_synchronised=running.clock_synchronised,
         clock_behind=running.clock_behind,
         another_copy=running.another_copy,
         challenge_all=running.challenge_all,
     )
+
+
+def limited_by(mode: str) -> tuple[str, ...]:
+    """What limits are counted by: only a tor of our own tells which circuit a caller came by."""
+    return ("circuit", "key", "listener") if mode == "managed" else ("key", "listener")
 
 
 def _condition(peer: PeerView) -> str:

@@ -7,13 +7,15 @@ import logging
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
 from enigma_fed.base import limits
 from enigma_fed.base.ratelimit import TokenBucket
+from enigma_fed.rpc.places import Places
+from enigma_fed.transports.tor.proxyline import CIRCUIT_ID
 
 _log = logging.getLogger(__name__)
 
@@ -21,6 +23,8 @@ SERVER_NAME: Final = "enigma-fed"
 """The field `Server` of every answer: no versions."""
 BAD_HTTP: Final = "bad-http"
 """What a request that is no HTTP is counted as."""
+EVICTED: Final = "evicted"
+"""What a connection that had to make room for another is counted as."""
 _FAILED: Final = "internal"
 _SERVER_ERROR: Final = 500
 _OPTIONS: Final = MappingProxyType(
@@ -83,34 +87,53 @@ class Connections:
             for other in [each for each in self._used_by if each.transport is None]:
                 del self._used_by[other]
             keys = self._used_by[connection] = set()
-            if isinstance(connection, BoundedConnection):
-                connection.keep()
         keys.add(public_key)
+        if isinstance(connection, BoundedConnection):
+            connection.keep(public_key)
 
 
 class BoundedConnection(RequestHandler):
     """One connection: a header must come in time, and what cannot be read gets a short answer.
 
     A header has limits.READ_TIMEOUT from its first byte; the first one from the moment the
-    connection stands, and so every later one until a member's request was served here.
+    connection stands, and so every later one until a member's request was served here. A reply
+    that is not read ends the connection, too, whoever it is for.
     """
 
-    __slots__ = ("_deadline", "_kept", "_server", "_timer")
+    __slots__ = ("_deadline", "_kept", "_received", "_server", "_timer", "_unsent_since", "_wire", "circuit")
 
     def __init__(self, server: BoundedServer, **options: Any) -> None:
         super().__init__(server, **options)
         self._server = server
         self._kept = False
+        self._received = 0
         self._deadline: float | None = None
+        self._unsent_since: float | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._wire: asyncio.Transport
+        self.circuit: int | None = None
+        """The number of the circuit that it came by, where tor tells."""
 
-    def keep(self) -> None:
-        """A member is at the other end: between its requests only aiohttp's keep-alive ends it."""
-        self._kept = True
-        self._deadline = None
+    def keep(self, public_key: bytes) -> None:
+        """This member is at the other end: between its requests only aiohttp's keep-alive ends it."""
+        if not self._kept:
+            self._kept = True
+            self._deadline = None
+        self._server.prove(self, public_key)
+
+    def drop(self) -> None:
+        """Close at once, with all that was not sent yet."""
+        self._wire.abort()
+
+    @property
+    def idle(self) -> bool:
+        """Whether aiohttp waits for a header."""
+        return self._waiter is not None and not self._waiter.done()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the connection, and wait for its first header."""
+        self._wire = cast(asyncio.Transport, transport)
+        self.circuit = transport.get_extra_info(CIRCUIT_ID)
         super().connection_made(transport)
         self._set_deadline()
 
@@ -125,10 +148,16 @@ class BoundedConnection(RequestHandler):
         seen = self._request_count
         super().data_received(data)
         if self._request_count != seen:
+            self._received = 0
             self._deadline = None
             if not self._kept:
                 self._set_deadline()
-        elif self._deadline is None and self._is_idle():
+            return
+        # What the parser drops without a word (empty lines, extensions of chunks) counts as well.
+        self._received += len(data)
+        if self._received > (limits.HEAD_BYTES if self.idle else limits.MESSAGE_BYTES):
+            self.drop()
+        elif self._deadline is None and self.idle:
             self._set_deadline()
 
     def handle_error(
@@ -154,29 +183,42 @@ class BoundedConnection(RequestHandler):
         """What aiohttp would log each time."""
         self._server.log_failure(kw.get("exc_info"))
 
-    def _is_idle(self) -> bool:
-        """Whether aiohttp waits for a header."""
-        return self._waiter is not None and not self._waiter.done()
-
     def _set_deadline(self) -> None:
         self._deadline = self._loop.time() + limits.READ_TIMEOUT
         if self._timer is None:
-            self._timer = self._loop.call_at(self._deadline, self._check_deadline)
+            self._look_later(self._deadline)
+
+    def _look_later(self, when: float) -> None:
+        self._timer = self._loop.call_at(when, self._check_deadline)
 
     def _check_deadline(self) -> None:
         self._timer = None
-        if self._deadline is None or self.transport is None:
+        now = self._loop.time()
+        if self._is_unread(now) or self._is_late(now):
+            self.drop()
             return
-        if self._loop.time() < self._deadline:
-            self._timer = self._loop.call_at(self._deadline, self._check_deadline)
-        elif self._is_idle() or self.writing_paused or self.transport.is_closing():
-            self.transport.abort()
-        else:
-            self._set_deadline()  # a request is being served, which has time limits of its own
+        later = now + limits.READ_TIMEOUT
+        self._look_later(later if self._deadline is None else min(self._deadline, later))
+
+    def _is_unread(self, now: float) -> bool:
+        """Whether the other side has not read its replies for too long, looking every READ_TIMEOUT."""
+        if not self._wire.get_write_buffer_size():
+            self._unsent_since = None
+        elif self._unsent_since is None:
+            self._unsent_since = now
+        return self._unsent_since is not None and now - self._unsent_since >= limits.WRITE_TIMEOUT
+
+    def _is_late(self, now: float) -> bool:
+        if self._deadline is None or now < self._deadline:
+            return False
+        if self.idle or self.writing_paused or self._wire.is_closing():
+            return True
+        self._deadline = now + limits.READ_TIMEOUT  # a request is being served: it has limits of its own
+        return False
 
 
 class BoundedServer(web.Server):
-    """aiohttp's low-level server for one listener: at most limits.CONNECTIONS_INBOUND connections."""
+    """aiohttp's low-level server for one listener, with places for strangers and for members."""
 
     def __init__(
         self,
@@ -187,6 +229,7 @@ class BoundedServer(web.Server):
         options: dict[str, Any] = dict(_OPTIONS)
         super().__init__(handle, **options)
         self.note = note
+        self.places: Places[BoundedConnection] = Places(lambda connection: connection.idle)
         self._failures = TokenBucket(limits.FAILURES_LOGGED / 3600, limits.FAILURES_LOGGED)
 
     def __call__(self) -> RequestHandler:
@@ -199,7 +242,22 @@ class BoundedServer(web.Server):
             _log.error("a request failed here", exc_info=error)
 
     def connection_made(self, handler: RequestHandler, transport: asyncio.Transport) -> None:
-        """Take a connection; one too many is closed at once."""
+        """Take a connection; when there are too many, one that no member has proved itself on ends."""
         super().connection_made(handler, transport)
-        if len(self._connections) > limits.CONNECTIONS_INBOUND:
-            transport.abort()
+        assert isinstance(handler, BoundedConnection)
+        self._evict(self.places.arrive(handler, handler.circuit))
+
+    def connection_lost(self, handler: RequestHandler, exc: BaseException | None = None) -> None:
+        """A connection has ended."""
+        super().connection_lost(handler, exc)
+        assert isinstance(handler, BoundedConnection)
+        self.places.leave(handler)
+
+    def prove(self, connection: BoundedConnection, public_key: bytes) -> None:
+        """A member's request held on a connection; one of a member may have to end for it."""
+        self._evict(self.places.prove(connection, public_key))
+
+    def _evict(self, connection: BoundedConnection | None) -> None:
+        if connection is not None:
+            self.note(EVICTED)
+            connection.drop()

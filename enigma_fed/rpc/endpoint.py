@@ -30,7 +30,8 @@ from enigma_fed.base.rpc_errors import (
 from enigma_fed.identity.nodekey import NodeKey
 from enigma_fed.rpc import rules
 from enigma_fed.rpc.challenge import Challenger
-from enigma_fed.rpc.connections import SERVER_NAME, BoundedServer, Connections
+from enigma_fed.rpc.circuits import Circuit, Circuits
+from enigma_fed.rpc.connections import SERVER_NAME, BoundedConnection, BoundedServer, Connections
 from enigma_fed.rpc.gate import Doorkeeper, Gate, Passage, in_start_window
 from enigma_fed.rpc.methods import Caller, EncodedResult, Method, MethodTable, Result, Standing
 from enigma_fed.wire import httpsig, jsonrpc
@@ -63,6 +64,7 @@ class RpcEndpoint:
         self._doorkeeper = doorkeeper
         self._clock = clock
         self._connections = Connections()
+        self._circuits = Circuits()
         self._gate = Gate(
             key.did,
             methods,
@@ -93,6 +95,9 @@ class RpcEndpoint:
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one HTTP request."""
+        circuit = self._circuit(request)
+        if circuit is not None and not circuit.may_ask(self._clock.boot()):
+            return self._turned_away(Busy("too many requests by one circuit"))
         if request.raw_path != httpsig.PATH or request.method != httpsig.METHOD:
             return _elsewhere(request)
         passage = Passage(BodyForm.JSON)
@@ -102,15 +107,28 @@ class RpcEndpoint:
             if self._connections.active >= limits.REQUESTS_IN_FLIGHT:
                 raise Busy("too many requests at once")
         except (RpcError, WireError) as error:
-            response = self._error(passage, error)
-            response.force_close()
-            return response
+            return self._turned_away(error, passage)
+        wall, boot = self._clock.wall(), self._clock.boot()
         try:
-            wall, boot = self._clock.wall(), self._clock.boot()
             self._gate.examine(passage, request.headers, body, wall=wall, boot=boot)
         except (RpcError, WireError) as error:
+            if circuit is not None and not passage.of_a_member and not isinstance(error, Stale):
+                circuit.failed(boot)
             return self._error(passage, error)
         return await self._serve(passage, request)
+
+    def _circuit(self, request: web.BaseRequest) -> Circuit | None:
+        """The account of the circuit that the request came by, where tor tells."""
+        connection = request.protocol
+        if not isinstance(connection, BoundedConnection) or connection.circuit is None:
+            return None
+        return self._circuits.find(connection.circuit)
+
+    def _turned_away(self, error: EnigmaError, passage: Passage | None = None) -> web.Response:
+        """An error that closes the connection: what else comes on it is not read."""
+        response = self._error(passage or Passage(BodyForm.JSON), error)
+        response.force_close()
+        return response
 
     def _note(self, word: str) -> None:
         self.statistics[word] += 1
@@ -120,7 +138,7 @@ class RpcEndpoint:
         assert passage.method is not None
         assert passage.call is not None
         public_key = passage.did.public_key
-        remember = passage.standing is Standing.MEMBER
+        remember = passage.of_a_member
         with self._connections.serving(public_key, request.protocol if remember else None):
             try:
                 result = await self._run(passage, passage.method, passage.did)
@@ -208,6 +226,8 @@ async def _read_body(request: web.BaseRequest) -> bytes:
     """The body, in bounded time and size; raises UnsupportedMedia, TooLarge, MalformedRequest."""
     if "Content-Encoding" in request.headers:
         raise UnsupportedMedia("bodies are not compressed")
+    if request.headers.get("Transfer-Encoding", "chunked").lower() != "chunked":
+        raise UnsupportedMedia("bodies are not encoded")
     length = request.content_length or 0
     if length > limits.REQUEST_BYTES:
         raise _too_large()

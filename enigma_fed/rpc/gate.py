@@ -83,6 +83,11 @@ class Passage:
     token_hash: bytes | None = None
     """Of the token that a join brings, once it was looked up."""
 
+    @property
+    def of_a_member(self) -> bool:
+        """Whether the signature holds, and is a member's or this node's own."""
+        return self.signature_held and self.standing in (Standing.MEMBER, Standing.SELF)
+
 
 class Gate:
     """The checks up to the nonce, with the replay table and the challenges that they need."""

@@ -159,6 +159,8 @@ class StatusView(View, frozen=True, kw_only=True):
     epoch: str | None = None
     listen: str | None = None
     tor: TorView | None = None
+    limited_by: list[str] = []
+    """By what callers are told apart for limits before they proved who they are: circuit, key, listener."""
     state: SnapshotView | None = None
     peers: dict[str, int] = {}
     """Count of peers by liveness."""

@@ -17,6 +17,8 @@ TIMES: Final = "tests/limits/test_times.py::"
 OUTGOING: Final = "tests/limits/test_outgoing.py::"
 TOR: Final = "tests/limits/test_tor.py::"
 CONNECTIONS: Final = "tests/rpc/test_connections.py::"
+PLACES: Final = "tests/rpc/test_places.py::"
+CIRCUITS: Final = "tests/rpc/test_circuits.py::"
 RECOVERY: Final = "tests/federation/test_recovery.py::"
 CLOCK: Final = "tests/daemon/test_clockstate.py::"
 CONTROL: Final = "tests/daemon/test_control.py::"
@@ -34,6 +36,8 @@ ONE_PAST: Final = {
     "APP_FIELD_BYTES": FORMATS,
     "LAN_ADDRESSES": FORMATS,
     "HEADER_BYTES": CONNECTIONS + "test_invariant_7_a_head_is_bounded",
+    "HEAD_BYTES": CONNECTIONS + "test_invariant_7_a_head_that_does_not_end_is_cut",
+    "MESSAGE_BYTES": CONNECTIONS + "test_invariant_7_a_body_whose_chunks_are_mostly_wrapping_is_cut",
     "SIGNATURE_LIFETIME": FORMATS,
     "FRESHNESS_WINDOW": TIMES + "test_freshness_window",
     "NONCE_MEMORY": TIMES + "test_nonce_memory_outlives_every_window",
@@ -75,8 +79,16 @@ ONE_PAST: Final = {
     "CONNECT_TIMEOUT": OUTGOING + "test_a_connection_that_never_stands",
     "CALL_TIMEOUT": OUTGOING + "test_an_answer_that_drips_for_ever",
     "READ_TIMEOUT": CONNECTIONS + "test_invariant_7_a_connection_that_sends_no_header_is_closed",
+    "WRITE_TIMEOUT": CONNECTIONS + "test_invariant_7_a_member_who_does_not_read_the_answers_is_closed_too",
     "KEEPALIVE": OUTGOING + "test_an_idle_connection_is_kept_for_its_time",
-    "CONNECTIONS_INBOUND": CONNECTIONS + "test_one_connection_too_many_is_closed",
+    "CONNECTIONS_INBOUND": CONNECTIONS + "test_invariant_7_of_too_many_connections_the_oldest_strangers_ends",
+    "CONNECTIONS_OF_MEMBERS": PLACES + "test_of_too_many_members_the_one_that_was_not_used_longest_goes",
+    "CONNECTIONS_PER_KEY": CONNECTIONS + "test_invariant_7_one_member_has_few_connections",
+    "CONNECTIONS_PER_CIRCUIT": PLACES + "test_invariant_7_one_circuit_has_few_places",
+    "REQUESTS_PER_CIRCUIT": CIRCUITS + "test_invariant_7_a_circuit_has_a_rate",
+    "REQUESTS_PER_CIRCUIT_BURST": CIRCUITS + "test_invariant_7_a_circuit_has_a_rate",
+    "FAILED_TRIES_PER_CIRCUIT": CIRCUITS + "test_invariant_7_a_circuit_has_few_failed_tries",
+    "CIRCUITS": CIRCUITS + "test_invariant_7_the_accounts_are_bounded_and_the_longest_unused_goes",
     "REQUESTS_IN_FLIGHT": CONNECTIONS + "test_one_request_too_many_at_once_is_429",
     "CONTROL_LINE_BYTES": CONTROL + "test_invariant_7_a_line_that_never_ends_is_cut",
     "CONTROL_REPLY_BYTES": "tests/daemon/test_controlclient.py::test_an_endless_answer_is_cut",
@@ -104,6 +116,8 @@ ONE_PAST: Final = {
     "CONNECTIONS_OUTBOUND": OUTGOING + "test_calls_under_way_in_all",
     "CONNECTIONS_PER_PEER": OUTGOING + "test_calls_under_way_to_one_peer",
     "PROXY_LINE_BYTES": "tests/transports/test_proxyline.py::test_invariant_7_tors_line_is_bounded",
+    "PROXY_LINES_DUE": "tests/transports/test_proxyline.py"
+    "::test_invariant_7_connections_that_wait_for_tors_line_are_bounded",
     "PROXY_LINE_TIMEOUT": "tests/transports/test_proxyline.py::test_invariant_7_the_line_has_to_come_in_time",
     "JOIN_REPLY_BYTES": OUTGOING + "test_a_reply_to_a_join",
     "UNSIGNED_REPLY_BYTES": "tests/rpc/test_client.py"

@@ -55,7 +55,9 @@ PURE_PLACES = {
     "federation/lookup.py",
     "federation/repair.py",
     "rpc/challenge.py",
+    "rpc/circuits.py",
     "rpc/noncetable.py",
+    "rpc/places.py",
 }
 
 

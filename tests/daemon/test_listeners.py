@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 from pathlib import Path
 
 import aiohttp
@@ -11,7 +12,7 @@ from aiohttp import web
 
 from enigma_fed.base import limits
 from enigma_fed.base.errors import PortInUse
-from enigma_fed.daemon.listeners import Listeners, bind_loopback
+from enigma_fed.daemon.listeners import Listeners, bind_loopback, raise_file_limit
 from enigma_fed.rpc.connections import BoundedServer
 
 
@@ -66,6 +67,16 @@ async def test_a_port_in_use_is_an_error_that_names_the_address() -> None:
     assert "rpc.listen" in caught.value.hint
 
 
+async def test_as_many_files_as_the_system_allows_can_be_open() -> None:
+    allowed, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most // 2, most))
+        raise_file_limit()
+        assert resource.getrlimit(resource.RLIMIT_NOFILE) == (most, most)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, most))
+
+
 async def test_listeners_that_never_started_can_be_closed(runtime_dir: Path) -> None:
     await Listeners(Echo(), "127.0.0.1:0", runtime_dir / "x").close()  # type: ignore[arg-type]
 
@@ -77,11 +88,12 @@ async def test_invariant_7_a_full_listener_leaves_the_other_free(
     listeners = Listeners(Echo(), "127.0.0.1:0", runtime_dir / "rpc.sock")  # type: ignore[arg-type]
     await listeners.start()
     assert listeners.address is not None
-    _, held = await asyncio.open_unix_connection(runtime_dir / "rpc.sock")
+    reader, held = await asyncio.open_unix_connection(runtime_dir / "rpc.sock")
     held.write(b"PROXY TCP6 fc00:dead:beef:4dad::0:18 ::1 24 80\r\n")
-    refused, unheard = await asyncio.open_unix_connection(runtime_dir / "rpc.sock")
-    assert await refused.read() == b""
+    _, newer = await asyncio.open_unix_connection(runtime_dir / "rpc.sock")
+    newer.write(b"PROXY TCP6 fc00:dead:beef:4dad::0:19 ::1 25 80\r\n")
+    assert await reader.read() == b"", "the oldest had to go"
     assert await get(listeners.address) == "/x"
     held.close()
-    unheard.close()
+    newer.close()
     await listeners.close()

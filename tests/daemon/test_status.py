@@ -83,6 +83,14 @@ def running_with(tor: TorView) -> Running:
     return replace(RUNNING, tor=tor)
 
 
+@pytest.mark.parametrize(
+    ("mode", "names"), [("managed", ["circuit", "key", "listener"]), ("off", ["key", "listener"])]
+)
+def test_it_says_what_limits_are_counted_by(mode: str, names: list[str]) -> None:
+    running = replace(RUNNING, tor=TorView(mode=mode, phase="ready"))
+    assert compose(NODE, [], [], running).limited_by == names
+
+
 def test_counts_and_facts_are_in_the_view() -> None:
     late = msgspec.structs.replace(PEER, liveness="late", paused=True)
     bad = msgspec.structs.replace(PEER, invalid="{}")

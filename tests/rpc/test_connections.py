@@ -13,6 +13,7 @@ from aiohttp import web
 from enigma_fed.base import limits
 from enigma_fed.rpc.connections import BoundedConnection, BoundedServer
 from enigma_fed.rpc.endpoint import RpcEndpoint
+from enigma_fed.transports.tor.proxyline import CircuitTransport
 from enigma_fed.wire.records import TrustLevel
 from tests.support.rpcserver import Server, endpoint, serving, wire
 from tests.support.signedcalls import FakeDoorkeeper, call_body, key, onion, signed_fields
@@ -93,15 +94,35 @@ async def test_one_request_too_many_at_once_is_429(server: Server, monkeypatch: 
         assert (await first)[1].status == 200
 
 
-async def test_one_connection_too_many_is_closed(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_invariant_7_of_too_many_connections_the_oldest_strangers_ends(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(limits, "CONNECTIONS_INBOUND", 2)
-    async with serving(server.endpoint.runner()) as port:
-        open_ = [await asyncio.open_connection("127.0.0.1", port) for _ in range(3)]
-        assert await is_closed(open_[2][0])
-        open_[0][1].write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-        assert b"404" in await open_[0][0].readline()
-        for _, writer in open_:
-            writer.close()
+    port = server.wires.resolver.ports[str(onion(2))]
+    member = await connected(server, port, A)
+    first, second, third = [await asyncio.open_connection("127.0.0.1", port) for _ in range(3)]
+    assert await is_closed(first[0])
+    for _, writer in (second, third, member):
+        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+    for reader, writer in (second, third, member):
+        assert b"404" in await reader.readline()
+        writer.close()
+    first[1].close()
+    assert server.endpoint.statistics["evicted"] == 1
+
+
+async def test_invariant_7_one_member_has_few_connections(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "CONNECTIONS_PER_KEY", 2)
+    port = server.wires.resolver.ports[str(onion(2))]
+    held = [await connected(server, port, A) for _ in range(3)]
+    assert await is_closed(held[0][0])
+    for reader, writer in held[1:]:
+        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert b"404" in await reader.readline()
+    for _, writer in held:
+        writer.close()
 
 
 async def test_invariant_7_a_connection_that_sends_no_header_is_closed(
@@ -162,6 +183,71 @@ async def test_invariant_7_a_stranger_who_does_not_read_the_answers_is_closed(
         assert b"401" in await reader.readline()
         await asyncio.wait_for(reader.read(), 5)
         writer.close()
+
+
+async def test_invariant_7_a_member_who_does_not_read_the_answers_is_closed_too(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """limits.WRITE_TIMEOUT: what is left to send is looked at every READ_TIMEOUT, and may not stay."""
+    port = server.wires.resolver.ports[str(onion(2))]
+    unsent = [0]
+    stuck = asyncio.Event()
+
+    class Stuck(CircuitTransport):
+        def get_write_buffer_size(self) -> int:
+            stuck.set()
+            return unsent[0]
+
+    made = BoundedConnection.connection_made
+    monkeypatch.setattr(
+        BoundedConnection, "connection_made", lambda self, transport: made(self, Stuck(transport, 1))
+    )
+    monkeypatch.setattr(limits, "READ_TIMEOUT", 0.02)
+    monkeypatch.setattr(limits, "WRITE_TIMEOUT", 0.05)
+    reader, writer = await connected(server, port, A)
+    await stuck.wait()
+    assert not reader.at_eof()
+    unsent[0] = 1
+    assert await is_closed(reader)
+    writer.close()
+
+
+@pytest.mark.parametrize(
+    "drip",
+    [b"\r\n" * 512, b"X: " + b"a" * 1000 + b"\r\n"],
+    ids=["empty lines", "fields"],
+)
+async def test_invariant_7_a_head_that_does_not_end_is_cut(server: Server, drip: bytes) -> None:
+    """limits.HEAD_BYTES, in pieces; also of what the parser drops before a request begins."""
+    port = server.wires.resolver.ports[str(onion(2))]
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    if drip.startswith(b"X"):
+        writer.write(b"GET / HTTP/1.1\r\n")
+    for _ in range(limits.HEAD_BYTES // len(drip) - 1):
+        writer.write(drip)
+    await writer.drain()
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert not reader.at_eof()
+    writer.write(drip * 2)
+    assert await is_closed(reader)
+    writer.close()
+
+
+async def test_invariant_7_a_body_whose_chunks_are_mostly_wrapping_is_cut(server: Server) -> None:
+    """limits.MESSAGE_BYTES."""
+    port = server.wires.resolver.ports[str(onion(2))]
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    head = b"POST /rpc/v1 HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+    writer.write(head + b"Transfer-Encoding: chunked\r\n\r\n1;")
+    try:
+        for _ in range(limits.MESSAGE_BYTES // 1000 + 2000):
+            writer.write(b"a" * 1000)
+            await writer.drain()
+    except ConnectionError:
+        pass
+    assert await is_closed(reader)
+    writer.close()
 
 
 async def test_invariant_7_what_is_no_http_gets_a_short_answer_and_no_line_in_the_log(

@@ -104,17 +104,19 @@ async def test_invariant_7_the_line_has_to_come_in_time(
     assert await exchange(listener, LINE[:20]) == b""
 
 
-async def test_invariant_7_connections_are_bounded(
+async def test_invariant_7_connections_that_wait_for_tors_line_are_bounded(
     listener: OnionListener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(limits, "CONNECTIONS_INBOUND", 1)
-    _, first = await asyncio.open_unix_connection(str(listener.path))
+    monkeypatch.setattr(limits, "PROXY_LINES_DUE", 1)
+    reader, first = await asyncio.open_unix_connection(str(listener.path))
     assert await exchange(listener, LINE + b"\r\n" + REQUEST) == b""
     assert listener.connections == 1
-    first.close()
-    await first.wait_closed()
-    await until(lambda: listener.connections == 0)
+    first.write(LINE + b"\r\n")
+    await until(lambda: not any(each.waiting for each in listener._open))
     assert (await exchange(listener, LINE + b"\r\n" + REQUEST)).endswith(b"said abc")
+    first.write(REQUEST)
+    assert (await reader.read()).endswith(b"said abc")
+    first.close()
 
 
 async def test_the_socket_is_private_and_replaces_one_left_over(

@@ -190,7 +190,8 @@ class _FirstLine(asyncio.Protocol):
 class OnionListener:
     """Serves the handlers of an `aiohttp.web.AppRunner` (its `.server`) on a Unix socket for tor.
 
-    The socket has mode 0600; at most `limits.CONNECTIONS_INBOUND` connections are open at once.
+    The socket has mode 0600. At most `limits.PROXY_LINES_DUE` connections wait for tor's line at once;
+    how many are served is the server's to bound, which finds each one's circuit under CIRCUIT_ID.
     Close the listener before the runner's `cleanup`.
     """
 
@@ -222,8 +223,8 @@ class OnionListener:
         self.path.unlink(missing_ok=True)
 
     def admit(self, connection: _FirstLine) -> bool:
-        """Count a new connection; False when there are too many."""
-        if len(self._open) >= limits.CONNECTIONS_INBOUND:
+        """Count a new connection; False when too many wait for tor's line."""
+        if sum(each.waiting for each in self._open) >= limits.PROXY_LINES_DUE:
             return False
         self._open.add(connection)
         return True

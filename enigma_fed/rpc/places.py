@@ -1,0 +1,97 @@
+"""Who may stay connected to one listener when it is full (invariant 7). Pure.
+
+Connections of strangers and of members have places of their own. A connection is a stranger's until
+a member's request held on it; from then on no stranger can take its place. Too many strangers: of the
+circuit that holds most of them the oldest goes, an idle one first, so that whoever wants to fill a
+listener needs as many circuits as it has places, and a newcomer stays until as many have come after it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from typing import Generic, TypeVar
+
+from enigma_fed.base import limits
+
+C = TypeVar("C")
+T = TypeVar("T")
+
+
+class Places(Generic[C]):
+    """The connections of one listener; each method says whose connection has to end for it."""
+
+    def __init__(self, is_idle: Callable[[C], bool]) -> None:
+        """`is_idle` tells whether a connection waits for a request."""
+        self._is_idle = is_idle
+        self._strangers: dict[C, int | None] = {}
+        """By arrival, with the circuit's number (None: the listener cannot tell)."""
+        self._members: dict[C, tuple[bytes, int | None]] = {}
+        """By last use, with the member's key."""
+        self._on_circuit: Counter[int | None] = Counter()
+        self._of_key: Counter[bytes] = Counter()
+
+    def __len__(self) -> int:
+        return len(self._strangers) + len(self._members)
+
+    @property
+    def strangers(self) -> int:
+        """How many connections no member has proved itself on."""
+        return len(self._strangers)
+
+    @property
+    def members(self) -> int:
+        """How many connections are members'."""
+        return len(self._members)
+
+    def arrive(self, connection: C, circuit: int | None) -> C | None:
+        """Take a new connection; returns the one that has to end, which can be the new one."""
+        self._strangers[connection] = circuit
+        self._on_circuit[circuit] += 1
+        if circuit is not None and self._on_circuit[circuit] > limits.CONNECTIONS_PER_CIRCUIT:
+            return self._oldest(circuit)
+        if len(self._strangers) > limits.CONNECTIONS_INBOUND:
+            return self._oldest(self._fullest())
+        return None
+
+    def prove(self, connection: C, key: bytes) -> C | None:
+        """A member's request held on it; returns another member's or its own connection that has to end."""
+        known = self._members.pop(connection, None)
+        if known is not None:
+            self._members[connection] = known
+            return None
+        if connection not in self._strangers:
+            return None
+        self._members[connection] = (key, self._strangers.pop(connection))
+        self._of_key[key] += 1
+        if self._of_key[key] > limits.CONNECTIONS_PER_KEY:
+            return self._first_idle(each for each, (owner, _) in self._members.items() if owner == key)
+        if len(self._members) > limits.CONNECTIONS_OF_MEMBERS:
+            return self._first_idle(self._members)
+        return None
+
+    def leave(self, connection: C) -> None:
+        """The connection has ended."""
+        known = self._members.pop(connection, None)
+        if known is not None:
+            _less(self._of_key, known[0])
+            _less(self._on_circuit, known[1])
+        elif connection in self._strangers:
+            _less(self._on_circuit, self._strangers.pop(connection))
+
+    def _fullest(self) -> int | None:
+        """The circuit with most strangers' connections; of equal ones that of the oldest."""
+        return Counter(self._strangers.values()).most_common(1)[0][0]
+
+    def _oldest(self, circuit: int | None) -> C:
+        return self._first_idle(each for each, its in self._strangers.items() if its == circuit)
+
+    def _first_idle(self, connections: Iterable[C]) -> C:
+        found = list(connections)
+        return next((each for each in found[:-1] if self._is_idle(each)), found[0])
+
+
+def _less(counts: Counter[T], name: T) -> None:
+    counts[name] -= 1
+    if not counts[name]:
+        del counts[name]
