@@ -81,6 +81,8 @@ OUTBOX_AFTER_EXPIRY: Final = 24 * 3600
 """A join is retried this long after its code expired."""
 AWAITING_AFTER_EXPIRY: Final = 30 * 24 * 3600
 """A join that waits for the other owner is retried, slowly, this long after its code expired."""
+FORGOTTEN_HASHES: Final = 64
+"""Token hashes of one peer whose invites invites.json no longer has: size of nodes.json."""
 JOIN_TRIES_UNKNOWN: Final = 20
 """Joins with unknown tokens per minute on one listener: guessing and CPU."""
 PENDING_JOINS: Final = 16

@@ -21,6 +21,7 @@ from enigma_fed.base.errors import (
     InviteSelf,
 )
 from enigma_fed.base.ids import Did
+from enigma_fed.base.rpc_errors import AwaitingApproval
 from enigma_fed.federation.decision import (
     Decision,
     Order,
@@ -31,6 +32,7 @@ from enigma_fed.federation.decision import (
     put_node,
     with_invites,
 )
+from enigma_fed.federation.hashes import kept_hashes
 from enigma_fed.wire.invite import Invite
 from enigma_fed.wire.records import Ending, IncomingInvite, Membership, Node, Role, Stage, TrustLevel
 
@@ -80,7 +82,7 @@ def accept(
 def joining_node(membership: Membership, entry: IncomingInvite) -> Node:
     """The member that an accepted invite makes; also for the repair after a crash."""
     member = membership.nodes.find(entry.did)
-    before = joined_before(membership, entry.did)
+    before = kept_hashes(membership, joined_before(membership, entry.did), entry.created_at)
     return Node(
         did=entry.did,
         onion=entry.onion,
@@ -104,12 +106,16 @@ def announced(membership: Membership, token_hash: bytes, granted: TrustLevel, no
     entry = find_incoming(membership, token_hash)
     node = membership.nodes.find(entry.did) if entry else None
     if entry is None or node is None or entry.stage not in OPEN_STAGES:
-        return Decision(membership, None)  # removed or confirmed while the answer was on its way
+        return Decision(membership, None)  # removed while the answer was on its way
     done = msgspec.structs.replace(
         entry, code=None, stage=Stage.ANNOUNCED, stage_at=now, last_error=None, last_error_at=None
     )
-    node = msgspec.structs.replace(node, granted_trust=granted, last_error=None, last_error_at=None)
-    if node.stage in OPEN_STAGES:
+    if node.confirmed:
+        done = confirmed_incoming(done, now)
+    node = msgspec.structs.replace(
+        node, granted_trust=granted, they_forgot_us=False, last_error=None, last_error_at=None
+    )
+    if node.stage in (*OPEN_STAGES, Stage.REFUSED):
         node = msgspec.structs.replace(node, stage=Stage.ANNOUNCED, stage_at=now)
     return Decision(put_node(put_incoming(membership, entry, done), node), None)
 
@@ -127,6 +133,15 @@ def awaits_approval(membership: Membership, token_hash: bytes, now: int) -> Deci
     """The code came too late there: its owner has to approve; retries go on slowly."""
     why = "The code had expired when it arrived. The other owner has to approve: enigma-fed peer approve"
     return _move(membership, token_hash, Stage.AWAITING_APPROVAL, why, now)
+
+
+def join_refused(membership: Membership, token_hash: bytes, word: str, now: int) -> Decision[None]:
+    """The inviter signed this word (PROTOCOL section 9) to our join; what is not final is tried again."""
+    if word == AwaitingApproval.code:
+        return awaits_approval(membership, token_hash, now)
+    if word in FINAL_REFUSALS:
+        return refused(membership, token_hash, word, now)
+    return tried(membership, token_hash, word, now)
 
 
 def refused(membership: Membership, token_hash: bytes, word: str, now: int) -> Decision[None]:
@@ -195,7 +210,8 @@ def _check_known(
         return  # a removed peer may return by accepting its code here (invariant 6)
     if accepted is not None or invite.token_hash in member.joined_with:
         raise AlreadyAccepted(hint="See: enigma-fed peer list")
-    if member.confirmed and last_heard is not None and now - last_heard < limits.HEARD_RECENTLY:
+    heard = last_heard is not None and 0 <= now - last_heard < limits.HEARD_RECENTLY
+    if member.confirmed and heard and not member.they_forgot_us:
         raise AlreadyFederated(f"{member.display_name} answered within a day")
 
 
@@ -231,6 +247,13 @@ def _supersede(old: IncomingInvite, entry: IncomingInvite, now: int) -> Incoming
     if old.did != entry.did or not is_open(old):
         return old
     return ended_incoming(old, Ending.NEWER_INVITE, now)
+
+
+def confirmed_incoming(entry: IncomingInvite, now: int) -> IncomingInvite:
+    """The entry, its join confirmed by both sides."""
+    return msgspec.structs.replace(
+        entry, code=None, stage=Stage.CONFIRMED_BOTH, stage_at=now, last_error=None, last_error_at=None
+    )
 
 
 def ended_incoming(entry: IncomingInvite, ending: Ending, now: int) -> IncomingInvite:

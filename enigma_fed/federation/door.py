@@ -11,7 +11,7 @@ from enigma_fed.base import limits
 from enigma_fed.base.clock import Clock
 from enigma_fed.base.ids import Did
 from enigma_fed.base.ratelimit import TokenBucket
-from enigma_fed.base.rpc_errors import Busy, InvalidParams, Removed, UnknownPeer, UnknownToken
+from enigma_fed.base.rpc_errors import Busy, InvalidParams, UnknownToken
 from enigma_fed.federation import inviting, journal, rules
 from enigma_fed.federation.client import PEER_JOINED
 from enigma_fed.federation.courier import Courier
@@ -54,16 +54,14 @@ class Door:
 
         Raises UnknownPeer, Removed, NotAllowed.
         """
+        if did == self._node.did:
+            return
         join = method == PEER_JOINED
         node = self._store.node(did)
-        if node is not None and rules.is_confirmed_by(node, join=join):
-            await self._apply(lambda m: rules.confirm(m, did, self._now()))
-            node = self._store.node(did)
-        if join or did == self._node.did:
-            return
-        if node is None:
-            raise Removed if self._store.is_removed(did) else UnknownPeer
-        rules.check_rights(node, trust)
+        if node is None or rules.is_confirmed_by(node, join=join):
+            await self._apply(lambda m: rules.admit(m, did, trust, self._now(), join=join))
+        elif not join:  # nothing to store: no request of a member waits for the disk
+            rules.check_rights(node, trust)
 
     def check_token(self, params: Params) -> None:
         """Look up a join's token, before any signature; raises UnknownToken, Busy when somebody guesses."""

@@ -23,7 +23,7 @@ from enigma_fed.base.errors import (
     WireError,
 )
 from enigma_fed.base.ids import Did, OnionAddress
-from enigma_fed.base.rpc_errors import AwaitingApproval, Removed, UnknownPeer, UnknownToken
+from enigma_fed.base.rpc_errors import UnknownToken
 from enigma_fed.federation import accepting, rules
 from enigma_fed.federation.client import PeerCaller
 from enigma_fed.federation.decision import Decide
@@ -118,10 +118,12 @@ class Exchange:
         try:
             reply = await self._caller.join(entry.did, entry.onion, self._params(entry))
         except RefusedByPeer as error:
-            await self._store_join_refusal(entry, error)
+            word = error.code
+            await self._apply(lambda m: accepting.join_refused(m, entry.token_hash, word, self._now()))
             return error
         except EnigmaError as error:
-            await self._try_again(entry, _unanswered(error))
+            why = _unanswered(error)
+            await self._apply(lambda m: accepting.tried(m, entry.token_hash, why, self._now()))
             return error
         granted = reply.result.trust
         await self._apply(lambda m: accepting.announced(m, entry.token_hash, granted, self._now()))
@@ -145,7 +147,7 @@ class Exchange:
         seen = self._store.observations.get(node.did)
         state = rules.newer_state(seen.state if seen else None, reply.result, node.did, verify)
         name = state.snapshot.node_name if state is not None else None
-        await self._apply(lambda m: rules.confirm(m, node.did, self._now(), name=name))
+        await self._apply(lambda m: rules.poll_answered(m, node, self._now(), name=name))
         if self._store.node(node.did) is None:
             return
         if seen is not None and seen.failures:
@@ -162,10 +164,7 @@ class Exchange:
 
     async def _store_refusal(self, node: Node, error: RefusedByPeer) -> None:
         self._note_failure(node, error, heard=True)
-        if error.code == UnknownPeer.code:
-            await self._apply(lambda m: rules.forgotten(m, node.did, self._now()))
-        elif error.code == Removed.code:
-            await self._apply(lambda m: rules.removed_us(m, node.did, self._now()))
+        await self._apply(lambda m: rules.poll_refused(m, node, error.code, self._now()))
 
     def _note_failure(self, node: Node, error: EnigmaError, *, heard: bool = False) -> None:
         if self._store.node(node.did) is None:
@@ -183,19 +182,6 @@ class Exchange:
                 last_error_at=now,
             )
         )
-
-    async def _store_join_refusal(self, entry: IncomingInvite, error: RefusedByPeer) -> None:
-        now = self._now()
-        token_hash = entry.token_hash
-        if error.code == AwaitingApproval.code:
-            await self._apply(lambda m: accepting.awaits_approval(m, token_hash, now))
-        elif error.code in accepting.FINAL_REFUSALS:
-            await self._apply(lambda m: accepting.refused(m, token_hash, error.code, now))
-        else:
-            await self._try_again(entry, _plain(error))
-
-    async def _try_again(self, entry: IncomingInvite, why: str) -> None:
-        await self._apply(lambda m: accepting.tried(m, entry.token_hash, why, self._now()))
 
     def _now(self) -> int:
         return int(self._clock.wall())

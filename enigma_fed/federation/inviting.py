@@ -23,11 +23,9 @@ from enigma_fed.base.rpc_errors import (
     UnknownToken,
     WrongJoiner,
 )
-from enigma_fed.federation.accepting import is_open
 from enigma_fed.federation.decision import (
     Decision,
     find_holder,
-    find_incoming,
     find_outgoing,
     joined_before,
     put_node,
@@ -35,6 +33,7 @@ from enigma_fed.federation.decision import (
     put_pending,
     with_invites,
 )
+from enigma_fed.federation.hashes import kept_hashes
 from enigma_fed.wire.join import JoinParams, JoinReply, TokenlessJoin
 from enigma_fed.wire.records import (
     Membership,
@@ -158,7 +157,7 @@ def _receive_with(
             return Decision(membership, JoinReply(member.trust_level))
         return _refuse_another(membership, invite, TokenUsed(), _FOREIGN_TRY, now)
     _refuse_removed(membership, join.did, invite)
-    if now >= invite.expires_at:
+    if invite.stage is Stage.EXPIRED or now >= invite.expires_at:  # a clock set back opens no old invite
         return _late(membership, join, invite, now)
     joined, node = _let_in(membership, _candidate(join, invite, now), join.token_hash, invite.scope, now)
     return Decision(joined, JoinReply(node.trust_level))
@@ -233,8 +232,7 @@ def _approve_tokenless(membership: Membership, joiner: PendingJoin, now: int) ->
         raise Conflict("no invite for a join without a token is open any more", hint=hint)
     invite = invites[0]
     scope = min(joiner.scope, invite.scope, key=lambda scope: scope.rank)
-    joined, node = _let_in(membership, joiner, invite.token_hash, scope, now)
-    return Decision(joined, node)
+    return _approved(membership, joiner, invite.token_hash, scope, now)
 
 
 def _approve_with(membership: Membership, joiner: PendingJoin, token_hash: bytes, now: int) -> Decision[Node]:
@@ -246,7 +244,16 @@ def _approve_with(membership: Membership, joiner: PendingJoin, token_hash: bytes
         _refuse_removed(membership, did, invite)
     except Removed:
         raise Conflict("that peer was removed since", hint="Make it a new invite.") from None
-    joined, node = _let_in(membership, joiner, token_hash, joiner.scope, now)
+    return _approved(membership, joiner, token_hash, joiner.scope, now)
+
+
+def _approved(
+    membership: Membership, joiner: PendingJoin, token_hash: bytes, scope: TrustLevel, now: int
+) -> Decision[Node]:
+    try:
+        joined, node = _let_in(membership, joiner, token_hash, scope, now)
+    except Busy as error:
+        raise Conflict(error.detail, hint="Remove one first.") from None
     return Decision(joined, node)
 
 
@@ -300,6 +307,7 @@ def _let_in(
     member = membership.nodes.find(joiner.did)
     if member is None and len(membership.nodes.nodes) >= limits.PEERS:
         raise Busy(f"this node has {limits.PEERS} peers")
+    kept = kept_hashes(membership, joined_before(membership, joiner.did), now)
     node = Node(
         did=joiner.did,
         onion=joiner.onion,
@@ -311,7 +319,7 @@ def _let_in(
         stage=Stage.USED,
         stage_at=now,
         joined_as=Role.INVITER,
-        joined_with=(*_kept_hashes(membership, joiner.did, now), token_hash),
+        joined_with=(*kept, token_hash),
         granted_trust=member.granted_trust if member else None,
         last_seen=member.last_seen if member else None,
         last_state=member.last_state if member else None,
@@ -344,23 +352,6 @@ def used_by_removed(invite: OutgoingInvite, tombstone: Tombstone) -> OutgoingInv
     return msgspec.structs.replace(
         invite, code=None, stage=Stage.USED, stage_at=tombstone.removed_at, used_by=tombstone.did
     )
-
-
-def _kept_hashes(membership: Membership, did: Did, now: int) -> tuple[bytes, ...]:
-    """The hashes of earlier joins, without those whose invite is known to be over."""
-    return tuple(
-        token_hash
-        for token_hash in joined_before(membership, did)
-        if not _is_over(membership, token_hash, now)
-    )
-
-
-def _is_over(membership: Membership, token_hash: bytes, now: int) -> bool:
-    incoming = find_incoming(membership, token_hash)
-    if incoming is not None and is_open(incoming):
-        return False
-    entry = find_outgoing(membership, token_hash) or incoming
-    return entry is not None and now >= entry.expires_at + limits.OUTBOX_AFTER_EXPIRY
 
 
 def _expire(entry: OutgoingInvite, now: int) -> OutgoingInvite:

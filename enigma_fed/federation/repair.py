@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import msgspec
 
-from enigma_fed.federation.accepting import ENDED, OPEN_STAGES, ended_incoming, is_open, joining_node
+from enigma_fed.federation.accepting import ENDED, confirmed_incoming, ended_incoming, is_open, joining_node
 from enigma_fed.federation.decision import (
     find_holder,
     put_incoming,
@@ -78,8 +78,13 @@ def _incoming(membership: Membership, entry: IncomingInvite) -> Membership:
 
 
 def _follow(membership: Membership, entry: IncomingInvite, node: Node) -> Membership:
-    elsewhere = node.stage in OPEN_STAGES or node.stage in (Stage.USED, entry.stage)
-    if elsewhere or node.did != entry.did:
+    """A join goes on until nodes.json says that it was answered; then it is confirmed with its node."""
+    if node.did != entry.did:
+        return membership
+    if entry.stage is Stage.ANNOUNCED:
+        sure = confirmed_incoming(entry, node.stage_at) if node.confirmed else entry
+        return membership if sure is entry else put_incoming(membership, entry, sure)
+    if node.stage not in (Stage.ANNOUNCED, Stage.REFUSED):
         return membership
     followed = msgspec.structs.replace(entry, code=None, stage=node.stage, stage_at=node.stage_at)
     if node.stage is Stage.REFUSED:

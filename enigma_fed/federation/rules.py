@@ -13,8 +13,8 @@ import msgspec
 from enigma_fed.base import limits
 from enigma_fed.base.errors import Conflict, PeerNotFound, WireError
 from enigma_fed.base.ids import Did
-from enigma_fed.base.rpc_errors import NotAllowed
-from enigma_fed.federation.accepting import ended_incoming, is_open
+from enigma_fed.base.rpc_errors import NotAllowed, Removed, UnknownPeer
+from enigma_fed.federation.accepting import confirmed_incoming, ended_incoming, is_open
 from enigma_fed.federation.decision import (
     Decision,
     put_incoming,
@@ -23,10 +23,10 @@ from enigma_fed.federation.decision import (
     put_pending,
     with_nodes,
 )
+from enigma_fed.federation.hashes import kept_hashes
 from enigma_fed.federation.inviting import used_by_removed
 from enigma_fed.wire.records import (
     Ending,
-    IncomingInvite,
     Membership,
     Node,
     Observation,
@@ -48,7 +48,12 @@ REMOVED_US: Final = "That node removed this one. To federate again, ask its owne
 
 
 def check_rights(node: Node, needed: TrustLevel | None) -> None:
-    """Raise NotAllowed unless the confirmed member has this level (None: any but an untrusted member)."""
+    """Raise NotAllowed unless the confirmed member has this level (None: any but an untrusted member).
+
+    Before its confirmation a member has no rights.
+    """
+    if not node.confirmed:
+        raise NotAllowed("the join is not confirmed")
     least = TrustLevel.OBSERVER if needed is None else needed
     if node.trust_level.rank < least.rank:
         raise NotAllowed(f"it takes the trust level {least}")
@@ -57,17 +62,45 @@ def check_rights(node: Node, needed: TrustLevel | None) -> None:
 def is_confirmed_by(node: Node, *, join: bool) -> bool:
     """Whether a signed request of this member is news: it confirms the join, or shows that they know us.
 
-    A joiner is confirmed by its first request other than the join; an inviter by any.
+    A joiner is confirmed by its first request other than the join; an inviter by any. One that
+    refused this node, or removed it, has to answer us first.
     """
+    if node.stage is Stage.REFUSED:
+        return False
     if node.stage is Stage.USED:
         return not join
     return not node.confirmed or (node.they_forgot_us and not join)
 
 
+def admit(
+    membership: Membership, did: Did, needed: TrustLevel | None, now: int, *, join: bool
+) -> Decision[None]:
+    """A signed request of this DID: what it confirms, and whether it is served.
+
+    A join is always let through to the rules of section 4. The refusals are UnknownPeer, Removed
+    and NotAllowed.
+    """
+    node = membership.nodes.find(did)
+    if node is None:
+        removed = membership.nodes.tombstone(did) is not None
+        return Decision(membership, None, refusal=None if join else Removed() if removed else UnknownPeer())
+    if is_confirmed_by(node, join=join):
+        membership = confirm(membership, did, now).membership
+        node = membership.nodes.find(did) or node
+    try:
+        if not join:
+            check_rights(node, needed)
+    except NotAllowed as refusal:
+        return Decision(membership, None, refusal=refusal)
+    return Decision(membership, None)
+
+
 def confirm(membership: Membership, did: Did, now: int, *, name: str | None = None) -> Decision[None]:
     """Both sides have agreed: a signed request of the peer or its answer to a poll shows it.
 
-    `name` is the name that the peer gives itself, None for no news of it.
+    `name` is the name that the peer gives itself, None for no news of it. A join of ours that is
+    not answered yet is delivered all the same: the peer may know us by another one, and the code's
+    token is to be used up.
     """
     node = membership.nodes.find(did)
     if node is None:
@@ -80,24 +113,48 @@ def confirm(membership: Membership, did: Did, now: int, *, name: str | None = No
         if outgoing.used_by == did and outgoing.stage is Stage.USED:
             changed = put_outgoing(changed, outgoing, _at_stage(outgoing, Stage.CONFIRMED, now))
     for incoming in membership.invites.incoming:
-        if incoming.did == did and (is_open(incoming) or incoming.stage is Stage.ANNOUNCED):
-            changed = put_incoming(changed, incoming, _answered(incoming, now))
+        if incoming.did == did and incoming.stage is Stage.ANNOUNCED:
+            changed = put_incoming(changed, incoming, confirmed_incoming(incoming, now))
     return Decision(changed, None)
 
 
-def forgotten(membership: Membership, did: Did, now: int) -> Decision[None]:
-    """The peer signed `unknown-peer`: it lost us; only a new invite helps."""
-    node = membership.nodes.find(did)
-    if node is None or node.they_forgot_us or node.stage is Stage.REFUSED:
+def poll_answered(membership: Membership, asked: Node, now: int, *, name: str | None) -> Decision[None]:
+    """The peer answered a poll that went out when it stood as `asked`; `name` as in `confirm`."""
+    if _joined_since(membership, asked):
+        return Decision(membership, None)
+    return confirm(membership, asked.did, now, name=name)
+
+
+def poll_refused(membership: Membership, asked: Node, word: str, now: int) -> Decision[None]:
+    """The peer signed this word (PROTOCOL section 9) to a poll that went out when it stood as `asked`.
+
+    Only a member is told `not-allowed`, so that confirms. After `unknown-peer` and `removed` only
+    a new invite helps. What was asked before a newer join says nothing about that one.
+    """
+    node = membership.nodes.find(asked.did)
+    if node is None or _joined_since(membership, asked):
+        return Decision(membership, None)
+    if word == NotAllowed.code:
+        return confirm(membership, node.did, now)
+    if word == UnknownPeer.code:
+        return _forgotten(membership, node, now)
+    return _removed_us(membership, node, now) if word == Removed.code else Decision(membership, None)
+
+
+def _joined_since(membership: Membership, asked: Node) -> bool:
+    node = membership.nodes.find(asked.did)
+    return node is not None and node.joined_with != asked.joined_with
+
+
+def _forgotten(membership: Membership, node: Node, now: int) -> Decision[None]:
+    if node.they_forgot_us or node.stage is Stage.REFUSED:
         return Decision(membership, None)  # one that refused our join never knew us
     node = msgspec.structs.replace(node, they_forgot_us=True, last_error=FORGOTTEN, last_error_at=now)
     return Decision(put_node(membership, node), None)
 
 
-def removed_us(membership: Membership, did: Did, now: int) -> Decision[None]:
-    """The peer signed `removed`: its owner removed us."""
-    node = membership.nodes.find(did)
-    if node is None or node.stage is Stage.REFUSED:
+def _removed_us(membership: Membership, node: Node, now: int) -> Decision[None]:
+    if node.stage is Stage.REFUSED:
         return Decision(membership, None)
     node = msgspec.structs.replace(
         node, stage=Stage.REFUSED, stage_at=now, last_error=REMOVED_US, last_error_at=now
@@ -131,9 +188,8 @@ def remove(membership: Membership, did: Did, now: int) -> Decision[None]:
     """
     invites = membership.invites
     newest_invite = max((entry.created_at for entry in invites.outgoing), default=0)
-    tombstone = Tombstone(
-        did=did, removed_at=max(now, newest_invite), joined_with=_every_token(membership, did)
-    )
+    tokens = kept_hashes(membership, _every_token(membership, did), now)
+    tombstone = Tombstone(did=did, removed_at=max(now, newest_invite), joined_with=tokens)
     nodes = membership.nodes
     others = tuple(entry for entry in nodes.removed if entry.did != did)
     removed = (*others[max(0, len(others) + 1 - limits.TOMBSTONES) :], tombstone)
@@ -191,12 +247,6 @@ def _confirmed(node: Node, now: int) -> Node:
         they_forgot_us=False,
         last_error=None,
         last_error_at=None,
-    )
-
-
-def _answered(entry: IncomingInvite, now: int) -> IncomingInvite:
-    return msgspec.structs.replace(
-        entry, code=None, stage=Stage.CONFIRMED_BOTH, stage_at=now, last_error=None, last_error_at=None
     )
 
 

@@ -61,6 +61,7 @@ ONE_PAST: Final = {
     "OUTBOX_AFTER_EXPIRY": TIMES + "test_the_hash_of_a_join_leaves_nodes_json_only_when_no_retry_can_come",
     "AWAITING_AFTER_EXPIRY": "tests/federation/test_inviting.py::test_a_join_waits_for_thirty_days",
     "JOIN_TRIES_UNKNOWN": "tests/federation/test_service.py::test_invariant_3_guessing_tokens_is_slowed_down",
+    "FORGOTTEN_HASHES": "tests/federation/test_hashes.py::test_invariant_7_hashes_are_bounded",
     "PENDING_JOINS": "tests/federation/test_inviting.py::test_invariant_7_only_so_many_joins_wait",
     "PEERS": STORES + "test_members",
     "TOMBSTONES": STORES + "test_removed_members_are_remembered_up_to_a_number_the_newest_first",

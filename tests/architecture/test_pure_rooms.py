@@ -51,6 +51,7 @@ PURE_PLACES = {
     "daemon/clocksteps.py",
     "federation/accepting.py",
     "federation/decision.py",
+    "federation/hashes.py",
     "federation/inviting.py",
     "federation/lookup.py",
     "federation/repair.py",

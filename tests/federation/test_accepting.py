@@ -20,7 +20,7 @@ from enigma_fed.wire.records import (
     TrustLevel,
 )
 from tests.support.identities import did
-from tests.support.members import NOW, member
+from tests.support.members import NOW, incoming, member
 from tests.support.memberships import HASH, accept, invite_of, membership
 
 
@@ -59,6 +59,50 @@ def test_a_member_that_was_silent_for_a_day_may_be_joined_again_with_its_trust()
     again = accept(known, invite_of(1), NOW - limits.HEARD_RECENTLY, trust=TrustLevel.TRUSTED)
     (node,) = again.membership.nodes.nodes
     assert (node.stage, node.trust_level, node.alias) == (Stage.ACCEPTED_HERE, TrustLevel.OBSERVER, "Gran")
+
+
+def test_a_confirmed_peer_that_forgot_us_may_be_joined_again_at_once() -> None:
+    known = membership(nodes=[member(1, they_forgot_us=True)])
+    again = accept(known, invite_of(1), NOW - 60).membership
+    assert (again.nodes.nodes[0].stage, again.nodes.nodes[0].they_forgot_us) == (Stage.ACCEPTED_HERE, False)
+
+
+def test_a_last_contact_in_the_future_keeps_nobody_from_joining_again() -> None:
+    assert accept(membership(nodes=[member(1)]), invite_of(1), NOW + 60).result.did == did(1)
+
+
+def test_the_answer_to_a_join_of_a_member_that_is_confirmed_already() -> None:
+    known = membership(nodes=[member(1, joined_with=(HASH,))], inc=[incoming(1, token_hash=HASH)])
+    yes = accepting.announced(known, HASH, TrustLevel.TRUSTED, NOW + 1).membership
+    assert yes.nodes.nodes[0].confirmed
+    assert (yes.invites.incoming[0].stage, yes.invites.incoming[0].code) == (Stage.CONFIRMED_BOTH, None)
+
+
+@pytest.mark.parametrize(
+    ("word", "stage", "again"),
+    [
+        ("awaiting-approval", Stage.AWAITING_APPROVAL, True),
+        ("busy", Stage.ACCEPTED_HERE, True),
+        ("unknown-token", Stage.ACCEPTED_HERE, True),
+        ("token-used", Stage.REFUSED, False),
+        ("wrong-joiner", Stage.REFUSED, False),
+        ("revoked", Stage.REFUSED, False),
+        ("removed", Stage.REFUSED, False),
+    ],
+)
+def test_which_refusals_are_final(word: str, stage: Stage, again: bool) -> None:
+    known = accept(membership(), invite_of(1)).membership
+    told = accepting.join_refused(known, HASH, word, NOW + 1).membership
+    assert told.invites.incoming[0].stage is told.nodes.nodes[0].stage is stage
+    assert accepting.is_open(told.invites.incoming[0]) is again
+    assert told.invites.incoming[0].attempts == 1
+
+
+def test_a_refused_join_leaves_a_membership_that_stands_by_another_one() -> None:
+    known = membership(nodes=[member(1, joined_with=(HASH,))], inc=[incoming(1, token_hash=HASH)])
+    told = accepting.join_refused(known, HASH, "revoked", NOW + 1).membership
+    assert told.nodes is known.nodes
+    assert told.invites.incoming[0].stage is Stage.REFUSED
 
 
 def test_a_newer_code_ends_the_older_join() -> None:

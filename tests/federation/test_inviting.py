@@ -120,6 +120,20 @@ def test_invariant_3_a_late_join_only_waits(stage: Stage) -> None:
     assert again.membership is late.membership
 
 
+def test_invariant_3_a_clock_that_was_set_back_opens_no_expired_invite() -> None:
+    known = inviting.sweep(membership(out=[outgoing(5, token_hash=HASH)]), NOW + 86400)
+    late = inviting.receive(known, join(1), NOW)
+    assert isinstance(late.refusal, AwaitingApproval)
+    assert late.membership.nodes.nodes == ()
+
+
+def test_approval_of_one_peer_too_many_is_a_conflict(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "PEERS", 1)
+    known = membership(nodes=[member(2)], out=[outgoing(5)], waiting=[pending(1)])
+    with pytest.raises(Conflict, match="1 peers"):
+        inviting.approve(known, did(1), NOW)
+
+
 def test_invariant_7_only_so_many_joins_wait() -> None:
     waiting = [pending(number) for number in range(1, limits.PENDING_JOINS + 1)]
     known = membership(out=[outgoing(5, token_hash=HASH)], waiting=waiting)

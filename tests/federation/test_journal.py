@@ -26,7 +26,7 @@ def test_the_life_of_a_peer() -> None:
     assert told(joined, confirmed) == [f"{PEER} is confirmed on both sides"]
     trusted = rules.set_trust(confirmed, did(1), TrustLevel.TRUSTED).membership
     assert told(confirmed, trusted) == [f"{PEER} is trusted here now, observer before"]
-    forgot = rules.forgotten(trusted, did(1), NOW).membership
+    forgot = rules.poll_refused(trusted, trusted.nodes.nodes[0], "unknown-peer", NOW).membership
     assert told(trusted, forgot) == [f"{PEER} no longer knows this node"]
     gone = rules.remove(forgot, did(1), NOW).membership
     assert told(forgot, gone) == [f"{PEER} was removed"]

@@ -13,26 +13,31 @@ from enigma_fed.base.errors import (
     PeerNotFound,
     WireError,
 )
-from enigma_fed.base.rpc_errors import NotAllowed
+from enigma_fed.base.rpc_errors import NotAllowed, Removed, UnknownPeer
 from enigma_fed.federation import accepting, rules
 from enigma_fed.federation.repair import repair
 from enigma_fed.identity.signing import verify
 from enigma_fed.wire.records import (
     Ending,
+    Node,
     Observation,
+    Role,
     Stage,
     TrustLevel,
 )
 from enigma_fed.wire.state import FullState, Snapshot, Unchanged, state_signing_input
 from tests.support.identities import did, key
 from tests.support.members import NOW, incoming, member, outgoing, pending, tombstone
-from tests.support.memberships import HASH, membership
+from tests.support.memberships import HASH, accept, invite_of, membership
 
 
 @pytest.mark.parametrize("join", [False, True])
 def test_what_confirms_a_join(join: bool) -> None:
     assert rules.is_confirmed_by(member(1, stage=Stage.USED), join=join) is not join
     assert rules.is_confirmed_by(member(1, stage=Stage.ANNOUNCED), join=join)
+    assert rules.is_confirmed_by(member(1, stage=Stage.AWAITING_APPROVAL), join=join)
+    assert rules.is_confirmed_by(member(1, they_forgot_us=True), join=join) is not join
+    assert not rules.is_confirmed_by(member(1, stage=Stage.REFUSED), join=join)
     assert not rules.is_confirmed_by(member(1), join=join)
 
 
@@ -41,11 +46,90 @@ def test_confirmation_reaches_the_node_and_its_invites() -> None:
     known = membership(nodes=[member(1, stage=Stage.USED)], out=[used], inc=[incoming(1)])
     sure = rules.confirm(known, did(1), NOW + 5).membership
     assert sure.nodes.nodes[0].stage is sure.invites.outgoing[0].stage is Stage.CONFIRMED
-    assert (sure.invites.incoming[0].stage, sure.invites.incoming[0].code) == (Stage.CONFIRMED_BOTH, None)
+    assert accepting.is_open(sure.invites.incoming[0]), "its token is still to be used up"
     assert rules.confirm(sure, did(1), NOW + 6).membership is sure
     assert rules.confirm(sure, did(2), NOW + 6).membership is sure
     named = rules.confirm(sure, did(1), NOW + 6, name="attic").membership
     assert named.nodes.nodes[0].name == "attic"
+
+
+def test_an_announced_join_is_confirmed_with_its_node() -> None:
+    known = membership(
+        nodes=[member(1, stage=Stage.ANNOUNCED, joined_as=Role.JOINER)],
+        inc=[incoming(1, stage=Stage.ANNOUNCED, code=None)],
+    )
+    sure = rules.confirm(known, did(1), NOW + 5).membership
+    assert sure.nodes.nodes[0].stage is sure.invites.incoming[0].stage is Stage.CONFIRMED_BOTH
+
+
+UNCONFIRMED = [
+    Stage.USED,
+    Stage.ACCEPTED_HERE,
+    Stage.ANNOUNCED,
+    Stage.AWAITING_APPROVAL,
+    Stage.REFUSED,
+]
+
+
+@pytest.mark.parametrize("stage", UNCONFIRMED)
+def test_invariant_3_before_its_confirmation_a_member_has_no_rights(stage: Stage) -> None:
+    with pytest.raises(NotAllowed, match="not confirmed"):
+        rules.check_rights(member(1, stage=stage, trust_level=TrustLevel.TRUSTED), TrustLevel.OBSERVER)
+
+
+@pytest.mark.parametrize("stage", UNCONFIRMED)
+def test_the_request_that_confirms_is_itself_served(stage: Stage) -> None:
+    known = membership(nodes=[member(1, stage=stage)])
+    decision = rules.admit(known, did(1), TrustLevel.OBSERVER, NOW, join=False)
+    if stage is Stage.REFUSED:
+        assert isinstance(decision.refusal, NotAllowed)
+        assert decision.membership is known
+    else:
+        assert decision.refusal is None
+        assert decision.membership.nodes.nodes[0].confirmed
+
+
+def test_who_is_let_in() -> None:
+    known = membership(nodes=[member(1)], removed=[tombstone(2)])
+    assert rules.admit(known, did(1), TrustLevel.OBSERVER, NOW, join=False).refusal is None
+    assert isinstance(rules.admit(known, did(1), TrustLevel.TRUSTED, NOW, join=False).refusal, NotAllowed)
+    assert isinstance(rules.admit(known, did(2), None, NOW, join=False).refusal, Removed)
+    assert isinstance(rules.admit(known, did(3), None, NOW, join=False).refusal, UnknownPeer)
+    for number in (1, 2, 3):
+        decision = rules.admit(known, did(number), None, NOW, join=True)
+        assert (decision.membership, decision.refusal) == (known, None)
+    low = membership(nodes=[member(1, stage=Stage.ANNOUNCED, trust_level=TrustLevel.UNTRUSTED)])
+    told = rules.admit(low, did(1), TrustLevel.OBSERVER, NOW, join=False)
+    assert isinstance(told.refusal, NotAllowed)
+    assert told.membership.nodes.nodes[0].confirmed, "it is confirmed all the same"
+
+
+def test_what_a_refused_poll_means() -> None:
+    asked = member(1, stage=Stage.ANNOUNCED, joined_as=Role.JOINER)
+    known = membership(nodes=[asked])
+
+    def after(word: str) -> Node:
+        return rules.poll_refused(known, asked, word, NOW + 1).membership.nodes.nodes[0]
+
+    assert (after("unknown-peer").they_forgot_us, after("unknown-peer").last_error) == (True, rules.FORGOTTEN)
+    assert (after("removed").stage, after("removed").last_error) == (Stage.REFUSED, rules.REMOVED_US)
+    assert after("not-allowed").stage is Stage.CONFIRMED_BOTH, "only a member is told so"
+    assert after("internal") is asked
+    refused = membership(nodes=[member(1, stage=Stage.REFUSED)])
+    for word in ("unknown-peer", "removed"):
+        again = rules.poll_refused(refused, refused.nodes.nodes[0], word, NOW)
+        assert again.membership is refused
+    assert rules.poll_refused(membership(), asked, "removed", NOW).membership == membership()
+
+
+@pytest.mark.parametrize("word", ["unknown-peer", "removed", "not-allowed"])
+def test_the_answer_to_a_poll_of_before_says_nothing_about_a_newer_join(word: str) -> None:
+    asked = member(1, they_forgot_us=True)
+    joined = accept(membership(nodes=[asked]), invite_of(1)).membership
+    assert rules.poll_refused(joined, asked, word, NOW).membership is joined
+    assert rules.poll_answered(joined, asked, NOW, name="attic").membership is joined
+    (now,) = joined.nodes.nodes
+    assert rules.poll_answered(joined, now, NOW, name="attic").membership.nodes.nodes[0].confirmed
 
 
 @pytest.mark.parametrize(
