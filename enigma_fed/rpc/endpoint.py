@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Final
 
-from aiohttp import StreamReader, web
+from aiohttp import HttpVersion11, StreamReader, web
 
 from enigma_fed.base import limits
 from enigma_fed.base.clock import Clock
@@ -224,6 +224,8 @@ def _read_form(request: web.BaseRequest) -> BodyForm:
 
 async def _read_body(request: web.BaseRequest) -> bytes:
     """The body, in bounded time and size; raises UnsupportedMedia, TooLarge, MalformedRequest."""
+    if request.version > HttpVersion11:
+        raise MalformedRequest("HTTP/1.1 is spoken here")
     if "Content-Encoding" in request.headers:
         raise UnsupportedMedia("bodies are not compressed")
     if request.headers.get("Transfer-Encoding", "chunked").lower() != "chunked":

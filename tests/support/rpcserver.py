@@ -20,6 +20,7 @@ from enigma_fed.identity.nodekey import NodeKey
 from enigma_fed.rpc.client import Reply as ClientReply
 from enigma_fed.rpc.client import RpcClient, SigningRequest
 from enigma_fed.rpc.endpoint import RpcEndpoint
+from enigma_fed.transports.replybounds import bound_replies
 from enigma_fed.wire.jsonrpc import BodyForm
 from tests.support.manualclock import ManualClock
 from tests.support.signedcalls import FakeDoorkeeper, Plain, call_body, key, methods, onion, signed_fields
@@ -95,6 +96,7 @@ async def wire() -> AsyncIterator[Wire]:
     """A session whose requests are signed on their connection, as the agent's are."""
     resolver = OnionResolver()
     connector = aiohttp.TCPConnector(resolver=resolver, use_dns_cache=False)
+    bound_replies(connector)
     async with aiohttp.ClientSession(connector=connector, request_class=SigningRequest) as session:
         yield Wire(resolver, session)
 

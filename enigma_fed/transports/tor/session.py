@@ -18,6 +18,7 @@ from aiohttp_socks import ProxyConnector
 from enigma_fed.base import limits
 from enigma_fed.base.errors import PeerUnreachable
 from enigma_fed.base.ids import OnionAddress
+from enigma_fed.transports.replybounds import bound_replies
 from enigma_fed.transports.tor.socks_errors import NOT_PUBLISHED, explain, reply_code
 
 _ISOLATION_BYTES: Final = 16
@@ -55,6 +56,7 @@ class OnionConnector(ProxyConnector):
             keepalive_timeout=limits.KEEPALIVE,
             use_dns_cache=False,
         )
+        bound_replies(self)
         self._socks = socks
         self._isolation_key = isolation_key
         self._unpublished = unpublished
@@ -125,6 +127,9 @@ def onion_session(
         ),
         cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=False,
+        max_line_size=limits.HEADER_BYTES,
+        max_field_size=limits.HEADER_BYTES,
+        max_headers=limits.HEADERS,
         trust_env=False,
         skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding"),
     )

@@ -1,0 +1,69 @@
+"""What a reply may bring besides its body, before aiohttp's client parses it (invariant 7).
+
+The library takes any number of 1xx replies before the real one, and any length of a chunk's
+extension; each would keep the loop busy as long as the other side likes to send.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from typing import Any, Final
+
+from aiohttp import BaseConnector, ClientPayloadError
+from aiohttp.client_proto import ResponseHandler
+from aiohttp.helpers import set_exception
+
+from enigma_fed.base import limits
+
+_PIECE: Final = 4096
+"""Bytes of a head that are parsed before the next look at its size."""
+_FIRST_FINAL: Final = 200
+_SWITCHING: Final = 101
+
+
+class BoundedReplies(ResponseHandler):
+    """The client's end of one connection: heads and whole replies have a size."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(loop=loop)
+        self._received = 0
+        self._answered = False
+
+    def set_response_params(self, **params: Any) -> None:
+        """A request is about to be sent: its reply is counted anew."""
+        self._received = 0
+        self._answered = False
+        super().set_response_params(**params)
+
+    def feed_data(self, data: Any, size: int = 0) -> None:
+        """Take a head from the parser, and note the one that is not just an announcement."""
+        code = data[0].code
+        self._answered = self._answered or code >= _FIRST_FINAL or code == _SWITCHING
+        super().feed_data(data, size)
+
+    def data_received(self, data: bytes) -> None:
+        """Parse as far as the sizes allow; past them the connection is closed."""
+        while data:
+            size = len(data) if self._answered else _PIECE
+            piece, data = data[:size], data[size:]
+            self._received += len(piece)
+            super().data_received(piece)
+            most = 2 * limits.REPLY_BYTES if self._answered else limits.HEAD_BYTES
+            if self._received > most:
+                self._refuse()
+                return
+
+    def _refuse(self) -> None:
+        if self.transport is not None:
+            self.transport.abort()
+        error = ClientPayloadError("it is larger than any reply that is asked for")
+        self.set_exception(error)
+        if self._payload is not None:
+            set_exception(self._payload, error)
+
+
+def bound_replies(connector: BaseConnector) -> None:
+    """Make every connection of this connector count what its replies bring."""
+    handler: type[ResponseHandler] = BoundedReplies
+    connector._factory = functools.partial(handler, loop=connector._loop)
