@@ -28,6 +28,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "invite": ("enigma_fed.cli.invite:invite", "Invite another home, or accept an invite."),
     "peer": ("enigma_fed.cli.peer:peer", "See and manage the homes that this node knows."),
     "config": ("enigma_fed.cli.config:config", "Show the configuration."),
+    "service": ("enigma_fed.cli.service:service", "Run the agent as a service of systemd."),
     "completion": ("enigma_fed.cli.completion:completion", "Print a shell's completion script."),
 }
 
