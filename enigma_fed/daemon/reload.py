@@ -8,7 +8,7 @@ from typing import Final
 from enigma_fed import config
 from enigma_fed.config import Settings
 
-LIVE: Final = frozenset({"log.level", "log.format", "federation.poll_interval", "tor.torrc_extra"})
+LIVE: Final = frozenset({"log.level", "log.format", "federation.poll_interval"})
 """Keys that a running agent can change."""
 
 

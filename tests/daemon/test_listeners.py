@@ -12,6 +12,7 @@ from aiohttp import web
 
 from enigma_fed.base import limits
 from enigma_fed.base.errors import PortInUse
+from enigma_fed.daemon import listeners as listeners_module
 from enigma_fed.daemon.listeners import Listeners, bind_loopback, raise_file_limit
 from enigma_fed.rpc.connections import BoundedServer
 
@@ -97,3 +98,64 @@ async def test_invariant_7_a_full_listener_leaves_the_other_free(
     held.close()
     newer.close()
     await listeners.close()
+
+
+class Slow(Echo):
+    """Answers when the test lets it."""
+
+    def __init__(self) -> None:
+        self.asked = asyncio.Event()
+        self.answer = asyncio.Event()
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        self.asked.set()
+        await self.answer.wait()
+        return web.Response(text="done")
+
+
+REQUEST = b"GET /x HTTP/1.1\r\nHost: a\r\n\r\n"
+THROUGH_TOR = b"PROXY TCP6 fc00:dead:beef:4dad::0:18 ::1 24 80\r\n"
+
+
+@pytest.mark.parametrize("onion", [False, True])
+async def test_at_the_stop_an_answer_under_way_is_finished_and_nothing_new_begun(
+    runtime_dir: Path, onion: bool
+) -> None:
+    slow, path = Slow(), runtime_dir / "rpc.sock"
+    listeners = Listeners(slow, "127.0.0.1:0", path)  # type: ignore[arg-type]
+    await listeners.start()
+    assert listeners.address is not None
+    host, _, port = listeners.address.partition(":")
+    if onion:
+        reader, writer = await asyncio.open_unix_connection(path)
+        writer.write(THROUGH_TOR)
+    else:
+        reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(REQUEST)
+    await slow.asked.wait()
+    closing = asyncio.create_task(listeners.close())
+    assert await asyncio.wait({closing}, timeout=0.1) == (set(), {closing})
+    slow.answer.set()
+    assert b"done" in await reader.read()
+    await closing
+    with pytest.raises(ConnectionRefusedError):
+        await asyncio.open_connection(host, int(port))
+    writer.close()
+
+
+async def test_an_answer_that_never_comes_does_not_hold_the_stop_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(listeners_module, "_DRAIN_SECONDS", 0.05)
+    slow = Slow()
+    listeners = Listeners(slow, "127.0.0.1:0", None)  # type: ignore[arg-type]
+    await listeners.start()
+    assert listeners.address is not None
+    host, _, port = listeners.address.partition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(REQUEST)
+    await slow.asked.wait()
+    async with asyncio.timeout(20):
+        await listeners.close()
+    assert b"done" not in await reader.read()
+    writer.close()
