@@ -22,7 +22,8 @@ from enigma_fed.base.clock import SystemClock
 from enigma_fed.base.ids import Did, OnionAddress
 from enigma_fed.identity.files import load
 from enigma_fed.rpc.client import RpcClient, SigningRequest
-from enigma_fed.transports.tor.session import SocksEndpoint, onion_session
+from enigma_fed.transports.tor.endpoint import Endpoint
+from enigma_fed.transports.tor.session import onion_session
 from enigma_fed.wire.state import FullState, GetStateParams, full_state_from_object
 
 _PAIRS: Final = 320
@@ -31,7 +32,7 @@ _PAUSE_SECONDS: Final = 0.05
 """Polls are never back to back; without a pause, delayed acknowledgements in Tor (40 ms) hide all else."""
 
 
-async def run(caller_key: Path, did: str, onion: str, socks: SocksEndpoint, bare: BareServer) -> Comparison:
+async def run(caller_key: Path, did: str, onion: str, socks: Endpoint, bare: BareServer) -> Comparison:
     """Measure from this process, as the member whose node key lies at `caller_key`."""
     session = onion_session(lambda: socks, isolation_key=os.urandom(16), request_class=SigningRequest)
     try:

@@ -28,6 +28,7 @@ from enigma_fed.transports.tor.onionkey import OnionKey
 from enigma_fed.transports.tor.proxyline import OnionListener
 from enigma_fed.transports.tor.service import ManagedTor, TorSettings
 from enigma_fed.transports.tor.session import onion_session
+from enigma_fed.transports.tor.supervision import TorNeeds
 
 _PAIRS = 24
 _SECONDS_PER_TRY = 60.0
@@ -106,10 +107,7 @@ async def _managed_tor(
             torrc_extra=extra,
         ),
         OnionKey(os.urandom(32)),
-        tasks=tasks,
-        clock=SystemClock(),
-        probe=_always,
-        on_change=lambda _status: None,
+        TorNeeds(tasks, SystemClock(), _always, on_change=lambda _status: None),
     )
     stack.push_async_callback(tasks.close)
     stack.push_async_callback(managed.close)

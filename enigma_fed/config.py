@@ -5,7 +5,6 @@ Strength: flag, environment (`ENIGMA_FED_TOR__MODE`), file, default. An unknown 
 
 from __future__ import annotations
 
-import ipaddress
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import Field, dataclass, field, fields
@@ -14,7 +13,8 @@ from typing import Any, Final, TypeAlias, cast
 
 from enigma_fed.base import limits
 from enigma_fed.base.errors import ConfigError, EnigmaError
-from enigma_fed.base.ids import parse_node_name
+from enigma_fed.base.ids import OnionAddress, parse_node_name
+from enigma_fed.transports.tor.endpoint import Endpoint, is_loopback
 
 Value: TypeAlias = str | int
 _PREFIX: Final = "ENIGMA_FED_"
@@ -51,6 +51,21 @@ def _check_path(text: str) -> None:
         raise ConfigError("it must be an absolute path")
 
 
+def _check_onion_listen(text: str) -> None:
+    if parse_listen(text)[1] == 0:
+        raise ConfigError("the onion needs a fixed port")
+
+
+def _check_endpoint(text: str) -> None:
+    if text:
+        Endpoint.parse(text)
+
+
+def _check_onion(text: str) -> None:
+    if text:
+        OnionAddress.parse(text)
+
+
 @dataclass(frozen=True, slots=True)
 class NodeSettings:
     """This node."""
@@ -75,13 +90,50 @@ class TorSection:
     """Tor."""
 
     mode: str = _option(
-        "managed",
-        "`managed` runs a tor of its own with the node's onion service; `off` runs without Tor.",
-        choices=("managed", "off"),
+        "auto",
+        "Whose tor is used. `managed`: one of our own, started and watched by the agent. `system`: the "
+        "machine's, through its control port, which carries the onion while the agent runs. `socks`: the "
+        "owner's, through its SOCKS port alone; the onion is in that tor's own torrc (`enigma-fed doctor` "
+        "has the lines). `off`: none. `auto` takes `managed` when `tor.binary` or `tor.torrc_extra` is set, "
+        "else `system` when a control port lets us in, else `managed` when a tor program is found, else "
+        "`socks`. `enigma-fed status` says which it is and why.",
+        choices=("auto", "managed", "system", "socks", "off"),
     )
-    binary: str = _option("", "Path of the tor program; empty looks for it.", check=_check_path)
+    control: str = _option(
+        "",
+        "Mode `system`: tor's control port, `unix:/run/tor/control` or `127.0.0.1:9051`; empty looks at "
+        "these two.",
+        check=_check_endpoint,
+    )
+    control_password_file: str = _option(
+        "",
+        "Mode `system`: path of a file with the control port's password (mode 0600), for a tor without a "
+        "cookie; empty takes the systemd credential `tor-control-password` if there is one.",
+        check=_check_path,
+    )
+    socks: str = _option(
+        "",
+        "Modes `socks` and `system`: tor's SOCKS port, `127.0.0.1:9050` or `unix:/run/tor/socks`; empty asks "
+        "tor for it, and is 127.0.0.1:9050 in mode `socks`.",
+        check=_check_endpoint,
+    )
+    listen: str = _option(
+        "127.0.0.1:8786",
+        "Modes `socks` and `system`: loopback address and port that the onion leads to. In mode `system` a "
+        "free port is taken when this one is in use.",
+        check=_check_onion_listen,
+    )
+    onion: str = _option(
+        "",
+        "Mode `socks`: the onion address of a service that the owner's tor made itself; empty stands for the "
+        "node's own address, whose key files then go into that tor.",
+        check=_check_onion,
+    )
+    binary: str = _option(
+        "", "Mode `managed`: path of the tor program; empty looks for it.", check=_check_path
+    )
     torrc_extra: str = _option(
-        "", "Path of a file whose lines are appended to the managed tor's torrc.", check=_check_path
+        "", "Mode `managed`: path of a file whose lines are appended to tor's torrc.", check=_check_path
     )
 
 
@@ -196,20 +248,11 @@ def describe() -> tuple[OptionDoc, ...]:
 def parse_listen(text: str) -> tuple[str, int]:
     """`ADDR:PORT` with a loopback address (IPv6 in brackets) to its parts; raises ConfigError."""
     host, _, port = text.rpartition(":")
-    if not _is_loopback(host):
+    if not is_loopback(host):
         raise ConfigError("it must be a loopback address and a port, such as 127.0.0.1:8787")
     if not (port.isascii() and port.isdecimal() and len(port) <= 5 and int(port) <= 65535):
         raise ConfigError("the port must be a number from 0 to 65535")
     return host.strip("[]"), int(port)
-
-
-def _is_loopback(host: str) -> bool:
-    bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
-    try:
-        address = ipaddress.ip_address(bare)
-    except ValueError:
-        return False
-    return address.is_loopback and (address.version == 6) == (bare != host)
 
 
 _Source: TypeAlias = tuple[Callable[[str], str], dict[str, Value]]
@@ -314,7 +357,10 @@ def _build(values: Mapping[str, Value]) -> Settings:
     for key, value in values.items():
         section, _, name = key.partition(".")
         parts[section][name] = value
-    return Settings(**{name: section(**parts[name]) for name, section in _sections().items()})
+    settings = Settings(**{name: section(**parts[name]) for name, section in _sections().items()})
+    if settings.tor.onion and settings.tor.mode != "socks":
+        raise ConfigError('tor.onion needs tor.mode = "socks": every other mode has the node\'s own onion')
+    return settings
 
 
 def json_schema() -> dict[str, object]:

@@ -9,7 +9,9 @@ import pytest
 
 from enigma_fed import config
 from enigma_fed.base.errors import ConfigError
+from enigma_fed.transports.tor.onionkey import OnionKey
 
+ONION = f"{OnionKey(bytes(32)).address}"
 SCHEMA = Path(__file__).parents[1] / "data" / "schemas" / "config.schema.json"
 
 
@@ -24,6 +26,13 @@ def test_every_key_has_a_default() -> None:
     assert loaded.settings == config.Settings()
     assert set(loaded.origins.values()) == {"default"}
     assert loaded.settings.rpc.listen == "127.0.0.1:8787"
+
+
+def test_an_onion_made_elsewhere_needs_the_mode_that_has_one() -> None:
+    with pytest.raises(ConfigError, match=r"tor\.onion needs tor\.mode"):
+        config.load(None, {"ENIGMA_FED_TOR__ONION": ONION})
+    loaded = config.load(None, {"ENIGMA_FED_TOR__ONION": ONION, "ENIGMA_FED_TOR__MODE": "socks"})
+    assert loaded.settings.tor.onion == ONION
 
 
 def test_a_flag_is_stronger_than_the_environment_than_the_file_than_the_default(tmp_path: Path) -> None:
@@ -61,7 +70,11 @@ def test_variables_that_say_where_things_are_are_no_keys() -> None:
         ("[colour]\nmode = 1\n", "colour.mode"),
         ("mode = 1\n", "mode"),
         ("tor = 1\n", "tor"),
-        ('[tor]\nmode = "system"\n', "tor.mode"),
+        ('[tor]\nmode = "detached"\n', "tor.mode"),
+        ('[tor]\ncontrol = "192.0.2.1:9051"\n', "tor.control"),
+        ('[tor]\nsocks = "unix:relative"\n', "tor.socks"),
+        ('[tor]\nlisten = "127.0.0.1:0"\n', "tor.listen"),
+        ('[tor]\nmode = "socks"\nonion = "example.onion"\n', "tor.onion"),
         ("[tor]\nmode = 1\n", "tor.mode"),
         ("[tor]\nmode = true\n", "tor.mode"),
         ('[tor]\nbinary = "tor"\n', "tor.binary"),

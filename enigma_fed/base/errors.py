@@ -10,7 +10,7 @@ and `hint` what to do next. A class carries its JSON-RPC code, HTTP status and e
     |   +-- InviteError: InviteMalformed, InviteTooLarge, InviteTampered, InviteUnsigned, InviteSelf,
     |       InviteForOther
     +-- OperationFailed               exit 1: InviteExpired, PortInUse, LooseModes, NotInitialised, ...
-    |   +-- TorError: TorMissing, TorFailed
+    |   +-- TorError: TorMissing, TorFailed, TorTooOld, TorControlFailed
     +-- PeerUnreachable               exit 3: UnsignedReply
     +-- RefusedByPeer                 exit 4
     +-- NotFound                      exit 5: PeerNotFound, InviteNotFound
@@ -185,6 +185,18 @@ class TorFailed(TorError):
     """Tor stopped or did not start."""
 
     code = "tor-failed"
+
+
+class TorTooOld(TorError):
+    """This tor is too old."""
+
+    code = "tor-too-old"
+
+
+class TorControlFailed(TorError):
+    """Tor's control port cannot be used."""
+
+    code = "tor-control"
 
 
 class PeerUnreachable(EnigmaError):

@@ -168,6 +168,17 @@ TOR_START_TIMEOUT: Final = 60
 TOR_STOP_TIMEOUT: Final = 5
 TOR_RESTART_FIRST: Final = 1
 TOR_RESTART_MAX: Final = 300
+TOR_CONTROL_RETRY_MAX: Final = 30
+"""Longest pause between two tries to reach the control port of a tor that is not ours."""
+TOR_CONTROL_DEADLINE: Final = 20
+"""Tor answers a control word within this time, or counts as hung."""
+TOR_HEARTBEAT: Final = 15
+"""How often tor is asked whether it still answers and has the onion."""
+TOR_PROGRAM_PATIENCE: Final = 10
+"""How long a tor program may take to say its version."""
+ONION_REPAIR_FIRST: Final = 45
+ONION_REPAIR_MAX: Final = 3600
+"""Time without an answer of the own onion before a repair: grows from the first to the second."""
 SELF_PROBE_INTERVAL: Final = 300
 """How often the node reaches itself through Tor once it is ready."""
 SELF_PROBE_TIMEOUT: Final = 60
@@ -187,6 +198,12 @@ TORRC_EXTRA_BYTES: Final = 64 * 1024
 """Largest file of extra torrc lines."""
 TOR_STREAMS_PER_CIRCUIT: Final = 32
 """Streams on one circuit to our onion: one caller cannot hold every inbound connection."""
+TOR_POW_QUEUE_RATE: Final = 100
+"""Introductions a second that tor hands on while callers must prove work: circuits and CPU of a flood."""
+TOR_POW_QUEUE_BURST: Final = 400
+"""Introductions at once before that rate counts."""
+TOR_PASSWORD_BYTES: Final = 1024
+"""The file with a control port's password: memory."""
 CONNECTIONS_OUTBOUND: Final = 256
 """Calls under way at once: file descriptors and circuits."""
 CONNECTIONS_PER_PEER: Final = 4

@@ -9,7 +9,6 @@ import shutil
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 import aiohttp
@@ -25,11 +24,12 @@ from enigma_fed.daemon.clockstate import ClockState, newest_time
 from enigma_fed.daemon.control import ControlServer
 from enigma_fed.daemon.desk import Desk
 from enigma_fed.daemon.folder import take_folder
-from enigma_fed.daemon.init import load_keys, make_node, node_view
+from enigma_fed.daemon.init import load_keys, make_node, node_view, own_address
 from enigma_fed.daemon.listeners import Listeners
 from enigma_fed.daemon.paths import Paths, prepare_runtime_dir
 from enigma_fed.daemon.reload import Reload, plan
 from enigma_fed.daemon.status import Running, compose, tor_view
+from enigma_fed.daemon.torplan import TorPlan, export_onion, make_plan, make_tor
 from enigma_fed.federation.client import GET_STATE, RpcPeerCaller
 from enigma_fed.federation.hooks import Hooks
 from enigma_fed.federation.methods import peer_joined_method
@@ -44,13 +44,14 @@ from enigma_fed.state.methods import get_state_method
 from enigma_fed.state.sampler import Sampler
 from enigma_fed.state.service import StateService
 from enigma_fed.storage import modes
-from enigma_fed.transports.tor.binary import default_cache, find_tor
-from enigma_fed.transports.tor.folders import read_extra
+from enigma_fed.transports.tor.endpoint import Endpoint
+from enigma_fed.transports.tor.modes import TorMode
 from enigma_fed.transports.tor.onionkey import OnionKey
-from enigma_fed.transports.tor.service import ManagedTor, Tor, TorOff, TorSettings
-from enigma_fed.transports.tor.session import SocksEndpoint, onion_session, renew_circuit
+from enigma_fed.transports.tor.service import Tor
+from enigma_fed.transports.tor.session import onion_session, renew_circuit
 from enigma_fed.transports.tor.socks_errors import explain
 from enigma_fed.transports.tor.status import TorPhase, TorStatus
+from enigma_fed.transports.tor.supervision import TorNeeds
 from enigma_fed.wire.state import FullState, GetStateParams, full_state_from_object
 from enigma_fed.wire.viewbuild import snapshot_view
 from enigma_fed.wire.views import StatusView
@@ -88,7 +89,7 @@ class RunningNode:
         paths: Paths,
         own_keys: tuple[NodeKey, OnionKey],
         store: FederationStore,
-        tor: TorSettings | None,
+        tor: TorPlan,
         around: Surroundings,
     ) -> None:
         """`store` is open; call it on the running loop."""
@@ -103,7 +104,8 @@ class RunningNode:
         self._heard_tor = around.heard_tor
         self._tasks = Tasks()
         self._view = node_view(*own_keys, paths, settings)
-        self._tor = self._make_tor(tor)
+        self._address = own_address(self._onion, settings)
+        self._tor = self._make_tor(tor, paths)
         self._session = self._make_session(around)
         self._client = RpcClient(
             self._key,
@@ -117,7 +119,7 @@ class RunningNode:
         self.federation = Federation(
             store,
             self._key,
-            self._onion.address,
+            self._address,
             self._view.name,
             clock,
             random,
@@ -137,8 +139,7 @@ class RunningNode:
         newest = newest_time(store.membership, store.observations.values())
         self._clock_state = ClockState(clock, newest, assume=settings.clock.synchronised == "assume")
         self._endpoint = self._make_endpoint(around)
-        onion_socket = None if tor is None else paths.rpc_socket
-        self._listeners = Listeners(self._endpoint, settings.rpc.listen, onion_socket)
+        self._listeners = Listeners(self._endpoint, settings.rpc.listen, tor.door(paths))
         self._control = self._make_control(paths)
 
     async def start(self, held: AsyncExitStack) -> None:
@@ -175,7 +176,7 @@ class RunningNode:
             uptime_s=round(self._clock.boot() - self._started, 1),
             epoch=self._state.epoch.hex(),
             listen=self._listeners.address,
-            tor=tor_view(self._settings.tor.mode, self._tor.status),
+            tor=tor_view(self._tor.status),
             state=snapshot_view(state.snapshot, state.started + state.ts),
             clock_synchronised=self._clock_state.synchronised,
             clock_behind=self._clock_state.behind,
@@ -190,17 +191,10 @@ class RunningNode:
         desk = Desk(self.federation, self._view, self.status)
         return ControlServer(paths.control_socket, desk.serve, group=paths.group(os.getegid()))
 
-    def _make_tor(self, settings: TorSettings | None) -> Tor:
-        if settings is None:
-            return TorOff()
-        return ManagedTor(
-            settings,
-            self._onion,
-            tasks=self._tasks,
-            clock=self._clock,
-            probe=self.reaches_itself,
-            on_change=self._tor_changed,
-        )
+    def _make_tor(self, plan: TorPlan, paths: Paths) -> Tor:
+        needs = TorNeeds(self._tasks, self._clock, self.reaches_itself, self._tor_changed)
+        onion = (self._onion, self._address)
+        return make_tor(plan, paths, onion, lambda: self._listeners.onion_address, needs)
 
     def _make_endpoint(self, around: Surroundings) -> RpcEndpoint:
         methods = (get_state_method(self._state), peer_joined_method(self.federation), package_install())
@@ -223,7 +217,7 @@ class RunningNode:
             unpublished=self._tor.look_again,
         )
 
-    def _socks(self) -> SocksEndpoint | None:
+    def _socks(self) -> Endpoint | None:
         if self._tor.status.phase is TorPhase.OFF:
             raise PeerUnreachable("Tor is switched off here (tor.mode)")
         return self._tor.socks
@@ -252,7 +246,7 @@ class RunningNode:
     async def reaches_itself(self) -> bool:
         """Call our own onion through Tor; only our own epoch in the answer counts (PROTOCOL section 5)."""
         reply = await self._client.call(
-            self._key.did, self._onion.address, GET_STATE, GetStateParams(), _read_full_state
+            self._key.did, self._address, GET_STATE, GetStateParams(), _read_full_state
         )
         self._another_copy = reply.result.epoch != self._state.epoch
         if self._another_copy:
@@ -320,8 +314,12 @@ class Agent:
             held.callback(lock.release)
             if self._keep_log:
                 held.callback((await asyncio.to_thread(self._start_log)).close)
-            tor = await asyncio.to_thread(self._tor_settings)
+            await asyncio.to_thread(prepare_runtime_dir, self._paths.runtime_dir)
+            tor = await make_plan(self._settings.tor, self._paths, self._environ)
+            _log.info("Tor mode %s: %s", tor.mode.value, tor.choice.why)
             own_keys = await asyncio.to_thread(self._load_or_make_keys)
+            if tor.mode is TorMode.SOCKS and not self._settings.tor.onion:
+                await asyncio.to_thread(export_onion, self._paths, own_keys[1])
             store = FederationStore(self._paths.data_dir)
             await asyncio.to_thread(store.open)
             self._running = RunningNode(self._settings, self._paths, own_keys, store, tor, self._surroundings)
@@ -355,19 +353,3 @@ class Agent:
         if keys.adopt_credential(self._paths) and self._paths.node_key.exists():
             _log.warning("the node key is a credential now; remove the file %s", self._paths.node_key)
         return load_keys(self._paths)
-
-    def _tor_settings(self) -> TorSettings | None:
-        """What the managed tor needs, checked before anything runs; None in mode off."""
-        settings = self._settings.tor
-        prepare_runtime_dir(self._paths.runtime_dir)
-        if settings.mode == "off":
-            return None
-        extra = Path(settings.torrc_extra) if settings.torrc_extra else None
-        read_extra(extra)
-        return TorSettings(
-            data_dir=self._paths.tor_dir,
-            runtime_dir=self._paths.runtime_dir,
-            listener_socket=self._paths.rpc_socket,
-            binary=find_tor(settings.binary or None, self._environ, default_cache(self._environ)),
-            torrc_extra=extra,
-        )

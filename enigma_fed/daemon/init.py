@@ -10,7 +10,7 @@ from typing import Final
 
 from enigma_fed.base import limits
 from enigma_fed.base.errors import AlreadyInitialised, EnigmaError, StoreDamaged
-from enigma_fed.base.ids import parse_node_name
+from enigma_fed.base.ids import OnionAddress, parse_node_name
 from enigma_fed.config import Settings
 from enigma_fed.daemon import keys
 from enigma_fed.daemon.paths import Paths
@@ -85,12 +85,17 @@ def node_name(paths: Paths, settings: Settings) -> str:
     return settings.node.name or _name_from_init(paths.name_file) or _host_name()
 
 
+def own_address(onion: OnionKey, settings: Settings) -> OnionAddress:
+    """The node's onion address: its own key's, or that of the service that the owner's tor made."""
+    return OnionAddress.parse(settings.tor.onion) if settings.tor.onion else onion.address
+
+
 def node_view(key: NodeKey, onion: OnionKey, paths: Paths, settings: Settings) -> NodeView:
     """Who this node is."""
     return NodeView(
         did=str(key.did),
         pubkey=key.did.public_key.hex(),
-        onion=str(onion.address),
+        onion=str(own_address(onion, settings)),
         name=node_name(paths, settings),
         fingerprint=key.did.fingerprint,
         data_dir=str(paths.data_dir),

@@ -6,18 +6,44 @@ import asyncio
 import errno
 import resource
 import socket
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 from aiohttp import web
 
 from enigma_fed.base.errors import OperationFailed, PortInUse
 from enigma_fed.config import parse_listen
 from enigma_fed.rpc.endpoint import RpcEndpoint
+from enigma_fed.transports.tor.endpoint import Endpoint
 from enigma_fed.transports.tor.proxyline import OnionListener
 
 _DRAIN_SECONDS: Final = 2.0
 """How long answers under way may take to end when the agent stops."""
+
+
+@dataclass(frozen=True, slots=True)
+class OnionPort:
+    """A loopback port behind the onion of a tor that is not ours: no Unix socket of ours is open to it."""
+
+    listen: str
+    """`ADDR:PORT`."""
+    fixed: bool
+    """Whether that tor's torrc names the port; otherwise a free one does as well."""
+
+    def bind(self) -> socket.socket:
+        """The listening socket; raises PortInUse, OperationFailed."""
+        host, port = parse_listen(self.listen)
+        try:
+            return bind_loopback(host, port, option="tor.listen")
+        except PortInUse:
+            if self.fixed:
+                raise
+            return bind_loopback(host, 0, option="tor.listen")
+
+
+OnionDoor: TypeAlias = Path | OnionPort
+"""What stands behind the onion: the Unix socket of our own tor, or a port."""
 
 
 class Listeners:
@@ -26,15 +52,18 @@ class Listeners:
     Whoever fills the onion's leaves the loopback port free, and the other way round.
     """
 
-    def __init__(self, endpoint: RpcEndpoint, listen: str, onion_socket: Path | None) -> None:
-        """`listen` is `ADDR:PORT` or empty; `onion_socket` is None without Tor."""
+    def __init__(self, endpoint: RpcEndpoint, listen: str, onion: OnionDoor | None) -> None:
+        """`listen` is `ADDR:PORT` or empty; `onion` is None without Tor."""
         self._runner = web.ServerRunner(endpoint.server(), shutdown_timeout=_DRAIN_SECONDS)
         onion_server = endpoint.server()
         self._onion_runner = web.ServerRunner(onion_server, shutdown_timeout=_DRAIN_SECONDS)
         self._listen = listen
-        self._onion = None if onion_socket is None else OnionListener(onion_server, onion_socket)
+        self._onion = OnionListener(onion_server, onion) if isinstance(onion, Path) else None
+        self._onion_port = onion if isinstance(onion, OnionPort) else None
         self.address: str | None = None
         """Where the loopback listener really is, once started."""
+        self.onion_address = Endpoint("", 0)
+        """Where an OnionPort really is, once started."""
 
     async def start(self) -> None:
         """Listen; raises PortInUse, OperationFailed."""
@@ -47,6 +76,10 @@ class Listeners:
             await web.SockSite(self._runner, listening).start()
         if self._onion is not None:
             await self._onion.start()
+        if self._onion_port is not None:
+            listening = self._onion_port.bind()
+            self.onion_address = Endpoint(*listening.getsockname()[:2])
+            await web.SockSite(self._onion_runner, listening).start()
 
     async def close(self) -> None:
         """Take no more connections, let answers under way end, close everything."""
@@ -62,8 +95,8 @@ def raise_file_limit() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
-def bind_loopback(host: str, port: int) -> socket.socket:
-    """A bound TCP socket; raises PortInUse naming the address, OperationFailed."""
+def bind_loopback(host: str, port: int, option: str = "rpc.listen") -> socket.socket:
+    """A bound TCP socket; raises PortInUse naming the address and the setting, OperationFailed."""
     listening = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -75,7 +108,8 @@ def bind_loopback(host: str, port: int) -> socket.socket:
         listening.close()
         shown = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         if error.errno == errno.EADDRINUSE:
-            hint = "Stop the other program, or set rpc.listen to another port (empty for none)."
+            none = " (empty for none)" if option == "rpc.listen" else ""
+            hint = f"Stop the other program, or set {option} to another port{none}."
             raise PortInUse(shown, hint=hint) from None
         raise OperationFailed(f"cannot listen on {shown}: {error.strerror}") from None
     return listening

@@ -11,7 +11,7 @@ from enigma_fed.base.tasks import Tasks
 from enigma_fed.config import Settings
 from enigma_fed.daemon.calls import Call, Params
 from enigma_fed.daemon.desk import Desk
-from enigma_fed.daemon.init import load_keys, node_name, node_view
+from enigma_fed.daemon.init import load_keys, node_name, node_view, own_address
 from enigma_fed.daemon.operations import Operations
 from enigma_fed.daemon.paths import Paths
 from enigma_fed.daemon.status import compose
@@ -44,7 +44,7 @@ class LocalOperations(Operations):
         self._federation = Federation(
             store,
             key,
-            onion.address,
+            own_address(onion, settings),
             node_name(paths, settings),
             SystemClock(),
             os.urandom,

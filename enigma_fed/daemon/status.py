@@ -12,6 +12,7 @@ import msgspec
 from enigma_fed import __version__
 from enigma_fed.base import limits
 from enigma_fed.federation.rules import REMOVED_US
+from enigma_fed.transports.tor.modes import TorMode
 from enigma_fed.transports.tor.status import TorPhase, TorStatus
 from enigma_fed.wire.records import Stage
 from enigma_fed.wire.views import InviteView, NodeView, PeerView, SnapshotView, StatusView, TorView
@@ -38,10 +39,11 @@ class Running:
     """Bytes that may still be written where the data folder is."""
 
 
-def tor_view(mode: str, status: TorStatus) -> TorView:
+def tor_view(status: TorStatus) -> TorView:
     """How far Tor is, in the words of `--json`."""
+    counted = "circuit" if status.circuit_limits else "key and listener"
     return TorView(
-        mode=mode,
+        mode=status.mode.value,
         phase=status.phase.value,
         percent=status.percent,
         tag=status.tag,
@@ -50,6 +52,11 @@ def tor_view(mode: str, status: TorStatus) -> TorView:
         version=status.version,
         pid=status.pid,
         restarts=status.restarts,
+        chosen=status.chosen,
+        limits="" if status.mode is TorMode.OFF else counted,
+        pow=status.pow,
+        repairs=status.repairs,
+        last_repair=status.last_repair,
     )
 
 
@@ -150,9 +157,14 @@ def _waits(invite: InviteView) -> bool:
 
 def _tor_steps(tor: TorView) -> Iterator[str]:
     if tor.phase == TorPhase.OFF:
-        yield "Peers cannot be reached (tor.mode = off); to change that, set tor.mode to managed"
+        yield "Peers cannot be reached (tor.mode = off); to change that, set tor.mode to auto"
     elif tor.phase == TorPhase.FAILED:
         yield "See what keeps Tor from running: enigma-fed doctor"
+    elif tor.mode == TorMode.SOCKS and tor.phase == TorPhase.PROBING:
+        yield (
+            "Peers cannot reach this node until your tor serves its onion; "
+            "the lines for its torrc: enigma-fed doctor"
+        )
     elif tor.phase != TorPhase.READY or tor.reason:
         why = f" ({tor.reason})" if tor.reason else ""
         yield f"Peers cannot reach this node yet{why}; everything on this machine works meanwhile"

@@ -28,6 +28,7 @@ name = {name}
 listen = ""
 
 [tor]
+mode = "managed"
 torrc_extra = {torrc_extra}
 
 [federation]

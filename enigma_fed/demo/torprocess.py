@@ -18,8 +18,8 @@ from enigma_fed.base import limits
 from enigma_fed.base.errors import TorFailed
 from enigma_fed.transports.tor.binary import TorBinary
 from enigma_fed.transports.tor.bootstrap import parse_bootstrap
+from enigma_fed.transports.tor.endpoint import Endpoint
 from enigma_fed.transports.tor.process import TorProcess, wait_for_socket
-from enigma_fed.transports.tor.session import SocksEndpoint
 
 _LOOK_PAUSE: Final = 0.1
 _REPLY_BYTES: Final = 4 * 1024 * 1024
@@ -167,12 +167,12 @@ class PlainTor:
         except TimeoutError:
             raise TorFailed("it did not connect to its network in time") from None
 
-    async def socks(self) -> SocksEndpoint:
+    async def socks(self) -> Endpoint:
         """Its SOCKS port; raises TorFailed when it has none."""
         for line in await self.ask("GETINFO net/listeners/socks"):
             host, _, port = line.partition("=")[2].strip('"').rpartition(":")
             if port.isdigit():
-                return SocksEndpoint(host, int(port))
+                return Endpoint(host, int(port))
         raise TorFailed("it listens on no SOCKS port")
 
     async def stop(self) -> None:

@@ -134,7 +134,7 @@ class TorView(View, frozen=True, kw_only=True):
     """How far Tor is."""
 
     mode: str
-    """managed or off."""
+    """managed, system, socks or off."""
     phase: str
     """off, starting, bootstrapping, publishing, probing, ready, failed."""
     percent: int = 0
@@ -145,6 +145,14 @@ class TorView(View, frozen=True, kw_only=True):
     version: str = ""
     pid: int | None = None
     restarts: int = 0
+    chosen: str = ""
+    """Why it is this mode."""
+    limits: str = ""
+    """What limits on callers count by: `circuit`, or `key and listener`; empty without Tor."""
+    pow: bool | None = None
+    """Whether callers must prove work while too many come; null when nobody can tell."""
+    repairs: int = 0
+    last_repair: str = ""
 
 
 class StatusView(View, frozen=True, kw_only=True):

@@ -23,6 +23,8 @@ RECOVERY: Final = "tests/federation/test_recovery.py::"
 CLOCK: Final = "tests/daemon/test_clockstate.py::"
 CONTROL: Final = "tests/daemon/test_control.py::"
 
+POW: Final = "test_proof_of_work_lets_no_more_callers_wait_than_there_are_connections_for"
+
 # A limit, and the test that stays at it and goes one past it. The test's file must name the limit.
 ONE_PAST: Final = {
     "REQUEST_BYTES": "tests/rpc/test_endpoint.py::test_too_large_is_413_before_anything_is_parsed",
@@ -108,6 +110,15 @@ ONE_PAST: Final = {
     "SELF_PROBE_TIMEOUT": TOR + "test_a_probe_that_hangs_is_given_up",
     "SELF_PROBE_FIRST": TIMES + "test_tor_is_started_again_and_asked_again_with_growing_pauses_up_to_a_last",
     "SELF_PROBE_MAX": TIMES + "test_tor_is_started_again_and_asked_again_with_growing_pauses_up_to_a_last",
+    "TOR_CONTROL_RETRY_MAX": TOR + "test_a_control_port_that_is_gone_is_looked_for_again_soon",
+    "TOR_CONTROL_DEADLINE": "tests/transports/test_controlauth.py::test_a_tor_that_hangs_is_given_up_in_time",
+    "TOR_HEARTBEAT": "tests/transports/test_system.py::test_a_tor_that_hangs_is_noticed_by_its_silence",
+    "TOR_PROGRAM_PATIENCE": TOR + "test_a_program_that_hangs_says_nothing",
+    "ONION_REPAIR_FIRST": "tests/transports/test_repair.py::test_nothing_is_due_before_the_patience_is_over",
+    "ONION_REPAIR_MAX": "tests/transports/test_repair.py::test_each_waits_twice_as_long_up_to_an_hour",
+    "TOR_POW_QUEUE_RATE": TOR + POW,
+    "TOR_POW_QUEUE_BURST": TOR + POW,
+    "TOR_PASSWORD_BYTES": "tests/daemon/test_torplan.py::test_a_file_without_a_password_is_said",
     "TOR_STALL": TOR + "test_a_start_that_gets_no_further_is_said_so",
     "TOR_LOCK_WAIT": "tests/transports/test_process.py::test_a_left_over_tor_is_waited_for",
     "TOR_LOG_BYTES": TOR + "test_the_log_of_tor",

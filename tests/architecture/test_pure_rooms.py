@@ -59,6 +59,11 @@ PURE_PLACES = {
     "rpc/circuits.py",
     "rpc/noncetable.py",
     "rpc/places.py",
+    "transports/tor/controlwords.py",
+    "transports/tor/endpoint.py",
+    "transports/tor/modes.py",
+    "transports/tor/repair.py",
+    "transports/tor/versions.py",
 }
 
 

@@ -10,6 +10,7 @@ import pytest
 from enigma_fed.base import limits
 from enigma_fed.daemon.status import Running, clock_differences, compose, next_steps, tor_view
 from enigma_fed.federation.rules import REMOVED_US
+from enigma_fed.transports.tor.modes import TorMode
 from enigma_fed.transports.tor.status import TorPhase, TorStatus
 from enigma_fed.wire.views import InviteView, PeerView, TorView
 from tests.support.views import INVITE, NODE, PEER, READY, RUNNING
@@ -136,7 +137,7 @@ STATES: dict[str, tuple[list[PeerView], list[InviteView], Running | None, str]] 
     "tor comes": ([PEER], [], tor("publishing", percent=100), "Peers cannot reach this node yet; "),
     "tor is stuck": ([PEER], [], tor("bootstrapping", reason="no network"), "yet (no network)"),
     "tor failed": ([PEER], [], tor("failed", reason="it ended"), "enigma-fed doctor"),
-    "tor is off": ([PEER], [], tor("off", mode="off"), "set tor.mode to managed"),
+    "tor is off": ([PEER], [], tor("off", mode="off"), "set tor.mode to auto"),
     "an open invite": ([], [INVITE], RUNNING, "enigma-fed --json invite list"),
     "a late join here": ([], [LATE], RUNNING, "enigma-fed peer approve"),
     "a late join there": ([], [invite("incoming", "awaiting-approval", name="x")], RUNNING, "owner of x"),
@@ -169,10 +170,14 @@ def test_what_stops_the_node_comes_before_what_waits_for_others() -> None:
 
 
 def test_tors_status_is_shown_whole() -> None:
-    status = TorStatus(TorPhase.BOOTSTRAPPING, 45, "requesting_descriptors", "Asking", "slow", "0.4.9", 9, 2)
-    assert tor_view("managed", status) == TorView(
+    status = TorStatus(
+        TorPhase.BOOTSTRAPPING, 45, "requesting_descriptors", "Asking", "slow", "0.4.9", 9, 2,
+        TorMode.MANAGED, "it is there", circuit_limits=True, pow=True, repairs=3, last_repair="reloaded",
+    )  # fmt: skip
+    assert tor_view(status) == TorView(
         mode="managed", phase="bootstrapping", percent=45, tag="requesting_descriptors", summary="Asking",
-        reason="slow", version="0.4.9", pid=9, restarts=2,
+        reason="slow", version="0.4.9", pid=9, restarts=2, chosen="it is there", limits="circuit", pow=True,
+        repairs=3, last_repair="reloaded",
     )  # fmt: skip
 
 
@@ -197,3 +202,13 @@ def test_when_most_peers_agree_it_is_this_machines_clock() -> None:
         differences(-95, -95)
         in compose(NODE, [msgspec.structs.replace(PEER, skew_s=-95)] * 2, [], RUNNING).warnings
     )
+
+
+def test_limits_count_per_circuit_only_where_tor_names_circuits() -> None:
+    assert tor_view(TorStatus(TorPhase.READY, mode=TorMode.SYSTEM)).limits == "key and listener"
+    assert tor_view(TorStatus(TorPhase.OFF)).limits == ""
+
+
+def test_an_onion_that_the_owner_has_to_make_is_the_next_step() -> None:
+    [step, *_] = next_steps([PEER], [], tor("probing", mode="socks"))
+    assert "enigma-fed doctor" in step

@@ -21,7 +21,8 @@ from enigma_fed.federation.client import RpcPeerCaller
 from enigma_fed.rpc import client
 from enigma_fed.rpc.client import RpcClient
 from enigma_fed.rpc.signingrequest import SigningRequest
-from enigma_fed.transports.tor.session import SocksEndpoint, onion_session
+from enigma_fed.transports.tor.endpoint import Endpoint
+from enigma_fed.transports.tor.session import onion_session
 from enigma_fed.transports.unixsocket import bind_private
 from enigma_fed.wire import httpsig
 from enigma_fed.wire.join import JoinParams
@@ -105,7 +106,7 @@ class Silent:
 async def silent() -> AsyncIterator[Silent]:
     made = Silent()
     async with raw_server(made.serve) as port:
-        endpoint = SocksEndpoint("127.0.0.1", port)
+        endpoint = Endpoint("127.0.0.1", port)
         options = {"isolation_key": b"k" * 16, "request_class": SigningRequest}
         async with onion_session(lambda: endpoint, **options) as session:  # type: ignore[arg-type]
             made.session = session

@@ -11,10 +11,15 @@ import pytest
 from enigma_fed.base import limits
 from enigma_fed.base.errors import ConfigError, TorFailed
 from enigma_fed.base.tasks import Tasks
-from enigma_fed.transports.tor.binary import TorBinary
+from enigma_fed.transports.tor.binary import TorBinary, ask_abilities
+from enigma_fed.transports.tor.controlauth import ControlAccess
+from enigma_fed.transports.tor.controlwords import add_onion_line
+from enigma_fed.transports.tor.endpoint import Endpoint
 from enigma_fed.transports.tor.folders import TorFolders, prepare, read_extra
 from enigma_fed.transports.tor.onionkey import OnionKey
 from enigma_fed.transports.tor.service import ManagedTor, TorSettings
+from enigma_fed.transports.tor.supervision import TorNeeds
+from enigma_fed.transports.tor.system import SystemSettings, SystemTor
 from enigma_fed.transports.tor.torrc import OnionLines, TorrcValues, render
 from tests.support.fakenetwork import until
 from tests.support.manualclock import ManualClock
@@ -32,10 +37,7 @@ class Probed:
         self.tor = ManagedTor(
             settings,
             OnionKey(b"\1" * 32),
-            tasks=self.tasks,
-            clock=self.clock,
-            probe=self._probe,
-            on_change=lambda status: None,
+            TorNeeds(self.tasks, self.clock, self._probe, lambda status: None),
         )
 
     async def _probe(self) -> bool:
@@ -92,6 +94,48 @@ def test_streams_of_one_circuit() -> None:
     )
     assert f"HiddenServiceMaxStreams {limits.TOR_STREAMS_PER_CIRCUIT}" in render(values).splitlines()
     assert limits.TOR_STREAMS_PER_CIRCUIT * 4 <= limits.CONNECTIONS_INBOUND
+
+
+def test_proof_of_work_lets_no_more_callers_wait_than_there_are_connections_for() -> None:
+    """limits.TOR_POW_QUEUE_RATE and limits.TOR_POW_QUEUE_BURST, in both ways to tell tor."""
+    line = add_onion_line(bytes(64), 80, "127.0.0.1:1", pow_defence=True)
+    assert f"PoWQueueRate={limits.TOR_POW_QUEUE_RATE} PoWQueueBurst={limits.TOR_POW_QUEUE_BURST}" in line
+    values = TorrcValues(
+        *(Path("/data") / name for name in ("state", "control", "cookie", "log")),
+        owner_pid=1,
+        onions=(OnionLines(Path("/data/onion"), ((80, Path("/run/sock")),), pow_defence=True),),
+    )
+    lines = render(values).splitlines()
+    assert f"HiddenServicePoWQueueRate {limits.TOR_POW_QUEUE_RATE}" in lines
+    assert f"HiddenServicePoWQueueBurst {limits.TOR_POW_QUEUE_BURST}" in lines
+
+
+def test_a_program_that_hangs_says_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """limits.TOR_PROGRAM_PATIENCE."""
+    monkeypatch.setattr(limits, "TOR_PROGRAM_PATIENCE", 0.1)
+    program = tmp_path / "tor"
+    program.write_text("#!/bin/sh\nexec sleep 30\n")
+    program.chmod(0o755)
+    assert ask_abilities(TorBinary(program)).version == ""
+
+
+async def test_a_control_port_that_is_gone_is_looked_for_again_soon(tmp_path: Path) -> None:
+    """limits.TOR_CONTROL_RETRY_MAX."""
+    clock, tasks = ManualClock(), Tasks()
+
+    async def probe() -> bool:
+        return True
+
+    nobody = ControlAccess(Endpoint.unix(str(tmp_path / "nobody")))
+    settings = SystemSettings((nobody,), lambda: Endpoint("127.0.0.1", 1))
+    tor = SystemTor(settings, OnionKey(b"\1" * 32), TorNeeds(tasks, clock, probe, lambda status: None))
+    await tor.start()
+    for times in range(1, 12):
+        await until(lambda: clock.sleepers == 1)
+        assert tor.status.restarts == times
+        clock.advance(limits.TOR_CONTROL_RETRY_MAX)
+        await until(lambda: tor.status.restarts > times)  # noqa: B023 - awaited at once
+    await tor.close()
 
 
 def test_extra_lines(tmp_path: Path) -> None:

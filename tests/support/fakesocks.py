@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Self
 
-from enigma_fed.transports.tor.session import SocksEndpoint
+from enigma_fed.transports.tor.endpoint import Endpoint
 
 _SUCCESS = b"\x05\x00\x00\x01\0\0\0\0\0\0"
 
@@ -13,8 +13,11 @@ _SUCCESS = b"\x05\x00\x00\x01\0\0\0\0\0\0"
 class FakeSocks:
     """Answers each CONNECT with `code` (0: success, then every HTTP request gets `200 hello`)."""
 
-    def __init__(self, code: int = 0) -> None:
+    def __init__(self, code: int = 0, path: str = "") -> None:
+        """`path` is for a Unix socket in place of a port."""
         self.code = code
+        self._path = path
+        self.reply = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
         self.requests: list[tuple[str, str, int]] = []
         """(user name, host, port) of every CONNECT."""
         self.heads: list[bytes] = []
@@ -22,7 +25,10 @@ class FakeSocks:
         self._writers: list[asyncio.StreamWriter] = []
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        if self._path:
+            self._server = await asyncio.start_unix_server(self._serve, self._path)
+        else:
+            self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -32,10 +38,12 @@ class FakeSocks:
         await self._server.wait_closed()
 
     @property
-    def endpoint(self) -> SocksEndpoint:
+    def endpoint(self) -> Endpoint:
         """Where it listens."""
+        if self._path:
+            return Endpoint.unix(self._path)
         host, port = self._server.sockets[0].getsockname()
-        return SocksEndpoint(host, port)
+        return Endpoint(host, port)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._writers.append(writer)
@@ -43,7 +51,7 @@ class FakeSocks:
             await self._handshake(reader, writer)
             while self.code == 0:
                 self.heads.append(await reader.readuntil(b"\r\n\r\n"))
-                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello")
+                writer.write(self.reply)
                 await writer.drain()
         except (EOFError, OSError):
             pass

@@ -8,7 +8,7 @@ import pytest
 
 from enigma_fed.base.errors import TorMissing
 from enigma_fed.transports.tor import binary
-from enigma_fed.transports.tor.binary import TorBinary, default_cache, find_tor
+from enigma_fed.transports.tor.binary import Abilities, TorBinary, ask_abilities, default_cache, find_tor
 
 
 def program(path: Path) -> Path:
@@ -66,3 +66,29 @@ def test_gencert_lies_beside_tor_or_in_bin(tmp_path: Path) -> None:
     gencert = program(tmp_path / "bin" / "tor-gencert")
     assert TorBinary(tmp_path / "bin" / "tor").gencert == gencert
     assert TorBinary(tmp_path / "sbin" / "tor").gencert == gencert
+
+
+def speaking(folder: Path, script: str) -> TorBinary:
+    path = program(folder / "tor")
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    return TorBinary(path)
+
+
+def test_a_program_tells_its_version_and_whether_it_knows_proof_of_work(tmp_path: Path) -> None:
+    tor = """case "$1" in
+    --version) printf 'Tor version 0.4.9.11.\nbuilt somewhere\n';;
+    --list-modules) printf 'relay: yes\npow: %s\n' POW;;
+    esac"""
+    assert ask_abilities(speaking(tmp_path, tor.replace("POW", "yes"))) == Abilities("0.4.9.11", True)
+    assert ask_abilities(speaking(tmp_path, tor.replace("POW", "no"))) == Abilities("0.4.9.11", False)
+
+
+def test_a_program_too_old_for_the_question_has_no_proof_of_work(tmp_path: Path) -> None:
+    old = "[ $1 = --version ] && echo 'Tor version 0.4.5.10 (git-1234).' || exit 1"
+    assert ask_abilities(speaking(tmp_path, old)) == Abilities("0.4.5.10", False)
+
+
+def test_what_does_not_run_or_is_no_tor_has_no_version(tmp_path: Path) -> None:
+    assert ask_abilities(speaking(tmp_path, "exit 127")).version == ""
+    assert ask_abilities(speaking(tmp_path, "echo hello; echo pow: yes")) == Abilities("", False)
+    assert ask_abilities(TorBinary(tmp_path / "nothing")).version == ""

@@ -4,21 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
-from enigma_fed.base.errors import TorFailed
+from enigma_fed.base.errors import TorControlFailed
 from enigma_fed.transports.tor import control
 from enigma_fed.transports.tor.bootstrap import parse_bootstrap
 from enigma_fed.transports.tor.control import ControlLink, EventKind, TorEvent
+from enigma_fed.transports.tor.controlauth import ControlAccess
+from enigma_fed.transports.tor.endpoint import Endpoint
 from enigma_fed.transports.tor.folders import TorFolders, prepare
 from enigma_fed.transports.tor.process import TorProcess, wait_for_socket
 from tests.support.tornet import NOBODYS_NETWORK, require_tor
 
 pytestmark = pytest.mark.tor
+
+
+async def open_link(
+    folders: TorFolders, on_event: Callable[[TorEvent], None] = lambda event: None
+) -> ControlLink:
+    """The owning connection of a tor of ours."""
+    access = ControlAccess(Endpoint.unix(str(folders.control_socket)))
+    return await ControlLink.open(access, on_event, own=True)
 
 
 @pytest_asyncio.fixture
@@ -39,7 +49,7 @@ async def tor(folders: TorFolders) -> AsyncIterator[TorProcess]:
 
 @pytest_asyncio.fixture
 async def link(folders: TorFolders, tor: TorProcess) -> AsyncIterator[ControlLink]:
-    link = await ControlLink.open(folders.control_socket, lambda event: None)
+    link = await open_link(folders)
     yield link
     await link.close()
 
@@ -52,7 +62,7 @@ async def test_it_tells_version_and_progress(link: ControlLink) -> None:
 
 
 async def test_tor_ends_when_its_owner_is_gone(folders: TorFolders, tor: TorProcess) -> None:
-    link = await ControlLink.open(folders.control_socket, lambda event: None)
+    link = await open_link(folders)
     await link.close()
     async with asyncio.timeout(5):
         assert await tor.wait() == "it ended with status 0"
@@ -60,13 +70,13 @@ async def test_tor_ends_when_its_owner_is_gone(folders: TorFolders, tor: TorProc
 
 async def test_a_dead_tor_is_an_error_of_ours(link: ControlLink, tor: TorProcess) -> None:
     await tor.stop()
-    with pytest.raises(TorFailed, match="control connection failed"):
+    with pytest.raises(TorControlFailed, match="its connection was closed"):
         await link.reload()
 
 
 async def test_no_tor_at_all_is_an_error_of_ours(folders: TorFolders) -> None:
-    with pytest.raises(TorFailed):
-        await ControlLink.open(folders.control_socket / "nothing", lambda event: None)
+    with pytest.raises(TorControlFailed, match="nothing answers"):
+        await open_link(folders)
 
 
 async def test_it_reloads_and_listens_for_socks(link: ControlLink) -> None:
@@ -78,7 +88,7 @@ async def test_it_reloads_and_listens_for_socks(link: ControlLink) -> None:
 
 async def test_close_right_after_a_reload_does_not_hang(folders: TorFolders, tor: TorProcess) -> None:
     """stem's own listener for RELOAD and its `close` wait for each other, if both are let."""
-    link = await ControlLink.open(folders.control_socket, lambda event: None)
+    link = await open_link(folders)
     await link.reload()
     async with asyncio.timeout(10):
         await link.close()
@@ -97,7 +107,7 @@ async def test_the_loop_is_never_blocked(folders: TorFolders, tor: TorProcess) -
 
     await control.preload()
     ticking = asyncio.create_task(tick())
-    link = await ControlLink.open(folders.control_socket, lambda event: None)
+    link = await open_link(folders)
     await link.version()
     await link.close()
     ticking.cancel()

@@ -15,7 +15,14 @@ from enigma_fed.transports.tor.control import EventKind, TorEvent
 from enigma_fed.transports.tor.onionkey import OnionKey
 from enigma_fed.transports.tor.service import ManagedTor, TorOff, TorSettings
 from enigma_fed.transports.tor.status import TorPhase, TorStatus
+from enigma_fed.transports.tor.supervision import TorNeeds
 from tests.support.manualclock import ManualClock
+
+ANSWERS = """\
+case "$1" in
+--version) echo 'Tor version 0.4.8.13.'; exit;;
+--list-modules) echo 'pow: yes'; exit;;
+esac"""
 
 
 class Supervised:
@@ -23,7 +30,7 @@ class Supervised:
 
     def __init__(self, folder: Path, script: str) -> None:
         program = folder / "fake-tor"
-        program.write_text(f"#!/bin/sh\n{script}\n")
+        program.write_text(f"#!/bin/sh\n{ANSWERS}\n{script}\n")
         program.chmod(0o700)
         self.clock = ManualClock()
         self.tasks = Tasks()
@@ -32,10 +39,7 @@ class Supervised:
         self.tor = ManagedTor(
             settings,
             OnionKey(b"\1" * 32),
-            tasks=self.tasks,
-            clock=self.clock,
-            probe=self._probe,
-            on_change=self.statuses.put_nowait,
+            TorNeeds(self.tasks, self.clock, self._probe, self.statuses.put_nowait),
         )
 
     async def _probe(self) -> bool:

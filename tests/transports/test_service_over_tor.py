@@ -18,7 +18,7 @@ import pytest_asyncio
 from aiohttp import web
 
 from enigma_fed.base.clock import SystemClock
-from enigma_fed.base.errors import PeerUnreachable, TorFailed
+from enigma_fed.base.errors import PeerUnreachable, TorControlFailed
 from enigma_fed.base.ids import OnionAddress
 from enigma_fed.base.tasks import Tasks
 from enigma_fed.demo.torprocess import PlainTor
@@ -29,6 +29,7 @@ from enigma_fed.transports.tor.proxyline import CIRCUIT_ID, OnionListener
 from enigma_fed.transports.tor.service import ManagedTor, TorSettings
 from enigma_fed.transports.tor.session import onion_session
 from enigma_fed.transports.tor.status import TorPhase, TorStatus
+from enigma_fed.transports.tor.supervision import TorNeeds
 from tests.support.prerequisites import missing
 from tests.support.tornet import TorNetwork
 
@@ -58,10 +59,7 @@ class Home:
         self.tor = ManagedTor(
             self.settings,
             self.key,
-            tasks=self.tasks,
-            clock=SystemClock(),
-            probe=self._probe,
-            on_change=self._changed,
+            TorNeeds(self.tasks, SystemClock(), self._probe, self._changed),
         )
 
     async def start(self) -> None:
@@ -214,7 +212,7 @@ async def test_an_onion_that_was_missed_is_looked_up_again_before_anyone_calls(
     async def is_known() -> bool:
         try:
             return "hs-descriptor" in await link._get(f"hs/client/desc/id/{label}")
-        except TorFailed:
+        except TorControlFailed:
             return False
 
     assert not await is_known()

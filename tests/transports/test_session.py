@@ -10,8 +10,9 @@ import pytest_asyncio
 
 from enigma_fed.base.errors import OnionInvalid, PeerUnreachable
 from enigma_fed.base.ids import OnionAddress
+from enigma_fed.transports.tor.endpoint import Endpoint
 from enigma_fed.transports.tor.onionkey import OnionKey
-from enigma_fed.transports.tor.session import SocksEndpoint, onion_session, renew_circuit
+from enigma_fed.transports.tor.session import onion_session, renew_circuit
 from tests.support.fakesocks import FakeSocks
 
 ALICE, BOB = (OnionKey(bytes([n]) * 32).address for n in (1, 2))
@@ -142,7 +143,7 @@ async def test_tors_refusal_is_told_in_plain_words(
     assert str(ALICE)[:8] not in str(caught.value)
 
 
-@pytest.mark.parametrize(("code", "heard"), [(0xF0, [ALICE]), (0xF2, []), (0x01, [])])
+@pytest.mark.parametrize(("code", "heard"), [(0xF0, [ALICE]), (0x04, [ALICE]), (0xF2, []), (0x01, [])])
 async def test_an_onion_that_was_not_found_is_reported(
     socks: FakeSocks, code: int, heard: list[OnionAddress]
 ) -> None:
@@ -163,13 +164,13 @@ async def test_without_tor_nothing_is_tried() -> None:
 
 
 async def test_a_tor_that_is_gone_is_told() -> None:
-    async with onion_session(lambda: SocksEndpoint("127.0.0.1", 1), isolation_key=b"k" * 16) as session:
+    async with onion_session(lambda: Endpoint("127.0.0.1", 1), isolation_key=b"k" * 16) as session:
         with pytest.raises(PeerUnreachable, match="starting again"):
             await session.get(f"http://{ALICE}/")
 
 
 async def test_the_endpoint_is_asked_for_at_every_connection(socks: FakeSocks) -> None:
-    endpoints = [SocksEndpoint("127.0.0.1", 1), socks.endpoint]
+    endpoints = [Endpoint("127.0.0.1", 1), socks.endpoint]
     async with onion_session(lambda: endpoints.pop(0), isolation_key=b"k" * 16) as session:
         with pytest.raises(PeerUnreachable):
             await session.get(f"http://{ALICE}/")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from enigma_fed.base import limits
 from enigma_fed.base.errors import ConfigError
 from enigma_fed.transports.tor.torrc import OnionLines, TorrcValues, quoted, render
 
@@ -47,3 +49,14 @@ def test_a_path_cannot_add_a_line(name: str) -> None:
 
 def test_spaces_hashes_and_umlauts_are_fine() -> None:
     assert quoted(Path("/data/my höme #1")) == '"/data/my höme #1"'
+
+
+def test_proof_of_work_only_where_tor_knows_it() -> None:
+    plain = values()
+    assert "PoW" not in render(plain)
+    defended = replace(plain, onions=tuple(replace(onion, pow_defence=True) for onion in plain.onions))
+    assert render(defended).splitlines()[-3:] == [
+        "HiddenServicePoWDefensesEnabled 1",
+        f"HiddenServicePoWQueueRate {limits.TOR_POW_QUEUE_RATE}",
+        f"HiddenServicePoWQueueBurst {limits.TOR_POW_QUEUE_BURST}",
+    ]

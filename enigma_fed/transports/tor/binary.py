@@ -1,14 +1,16 @@
-"""Finding the tor program."""
+"""Finding the tor program, and what it can do."""
 
 from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from enigma_fed.base import limits
 from enigma_fed.base.errors import TorMissing
 
 _SYSTEM_FOLDERS: Final = (Path("/usr/sbin"), Path("/usr/bin"))
@@ -36,6 +38,43 @@ class TorBinary:
         """The whole environment that the program gets: nothing of ours is handed down."""
         plain = {"PATH": os.defpath, "LC_ALL": "C"}
         return plain if self.library_path is None else {**plain, "LD_LIBRARY_PATH": str(self.library_path)}
+
+
+@dataclass(frozen=True, slots=True)
+class Abilities:
+    """What a tor program says about itself."""
+
+    version: str
+    """Such as `0.4.9.11`; empty when it does not run."""
+    pow: bool
+    """Whether it was built with proof of work."""
+
+
+def ask_abilities(binary: TorBinary) -> Abilities:
+    """Ask a tor program for its version and modules; nothing is started. Blocks for some milliseconds."""
+    version = _version(_output(binary, "--version"))
+    return Abilities(version, bool(version) and "pow: yes" in _output(binary, "--list-modules").splitlines())
+
+
+def _output(binary: TorBinary, flag: str) -> str:
+    try:
+        done = subprocess.run(
+            [str(binary.path), flag],
+            env=binary.environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=limits.TOR_PROGRAM_PATIENCE,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return done.stdout.decode("utf-8", "replace")
+
+
+def _version(output: str) -> str:
+    first = output.partition("\n")[0]
+    word = "Tor version "
+    return first.removeprefix(word).partition(" ")[0].rstrip(".") if first.startswith(word) else ""
 
 
 def default_cache(environ: Mapping[str, str]) -> Path:

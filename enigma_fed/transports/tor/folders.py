@@ -67,18 +67,23 @@ class TorFolders:
         return self.base / "onions" / name
 
 
-def prepare(folders: TorFolders, onions: Sequence[OnionService], extra: Path | None) -> None:
-    """Make folders and key files, write the torrc (0600); raises TorFailed, ConfigError."""
+def prepare(
+    folders: TorFolders, onions: Sequence[OnionService], extra: Path | None, *, pow_defence: bool = False
+) -> None:
+    """Make folders and key files, write the torrc (0600); raises TorFailed, ConfigError.
+
+    `pow_defence` needs a tor that knows proof of work.
+    """
     if len(bytes(folders.control_socket)) > limits.UNIX_PATH_BYTES:
         raise TorFailed(f"the folder for its sockets, {folders.runtime}, has too long a name")
     try:
-        _prepare(folders, onions, read_extra(extra))
+        _prepare(folders, onions, read_extra(extra), pow_defence)
     except OSError as error:
         name = f" ({error.filename})" if error.filename else ""
         raise TorFailed(f"its files cannot be written: {error.strerror}{name}") from error
 
 
-def _prepare(folders: TorFolders, onions: Sequence[OnionService], extra: str) -> None:
+def _prepare(folders: TorFolders, onions: Sequence[OnionService], extra: str, pow_defence: bool) -> None:
     for folder in (folders.base, folders.data_directory, folders.base / "onions", folders.control_folder):
         _private_folder(folder)
     for onion in onions:
@@ -90,7 +95,7 @@ def _prepare(folders: TorFolders, onions: Sequence[OnionService], extra: str) ->
         cookie_file=folders.cookie,
         log_file=folders.log,
         owner_pid=os.getpid(),
-        onions=tuple(OnionLines(folders.onion(onion.name), onion.ports) for onion in onions),
+        onions=tuple(OnionLines(folders.onion(onion.name), onion.ports, pow_defence) for onion in onions),
         extra=extra,
     )
     _write_private(folders.torrc, render(values).encode())

@@ -7,7 +7,6 @@ import hashlib
 import ssl as ssl_module
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 
 import aiohttp
@@ -19,18 +18,11 @@ from enigma_fed.base import limits
 from enigma_fed.base.errors import PeerUnreachable
 from enigma_fed.base.ids import OnionAddress
 from enigma_fed.transports.replybounds import bound_replies
-from enigma_fed.transports.tor.socks_errors import NOT_PUBLISHED, explain, reply_code
+from enigma_fed.transports.tor.endpoint import Endpoint
+from enigma_fed.transports.tor.proxied import connect_through
+from enigma_fed.transports.tor.socks_errors import HOST_UNREACHABLE, NOT_PUBLISHED, explain, reply_code
 
 _ISOLATION_BYTES: Final = 16
-_SOCKS_PASSWORD: Final = "x"  # noqa: S105 - tor takes any, and needs one to look at the user name
-
-
-@dataclass(frozen=True, slots=True)
-class SocksEndpoint:
-    """Where tor listens for SOCKS: an address of this machine and a port."""
-
-    host: str
-    port: int
 
 
 class OnionConnector(ProxyConnector):
@@ -42,15 +34,13 @@ class OnionConnector(ProxyConnector):
 
     def __init__(
         self,
-        socks: Callable[[], SocksEndpoint | None],
+        socks: Callable[[], Endpoint | None],
         isolation_key: bytes,
         unpublished: Callable[[OnionAddress], None],
     ) -> None:
         super().__init__(
             host="",  # the endpoint is asked for at every connection
             port=0,
-            password=_SOCKS_PASSWORD,
-            rdns=True,
             limit=limits.CONNECTIONS_OUTBOUND,
             limit_per_host=limits.CONNECTIONS_PER_PEER,
             keepalive_timeout=limits.KEEPALIVE,
@@ -83,16 +73,16 @@ class OnionConnector(ProxyConnector):
     ) -> tuple[asyncio.Transport, ResponseHandler]:
         """Connect to a checked onion (invariant 4); raises OnionInvalid, PeerUnreachable."""
         onion = OnionAddress.parse(host)
+        if ssl is not None:
+            raise PeerUnreachable("onions are called by http: Tor itself encrypts")
         endpoint = self._socks()
         if endpoint is None:
             raise PeerUnreachable("this node's Tor is not ready yet")
-        # Read by the base class before its first await, so calls that overlap cannot mix them up.
-        self._proxy_host, self._proxy_port = endpoint.host, endpoint.port
-        self._proxy_username = self.user_name(onion)
+        user = self.user_name(onion)
         try:
-            return await super()._connect_via_proxy(str(onion), port, ssl, timeout)
+            return await connect_through(endpoint, user, (str(onion), port), timeout, self._factory)
         except (python_socks.ProxyError, OSError, EOFError) as error:
-            if reply_code(error) == NOT_PUBLISHED:
+            if reply_code(error) in (NOT_PUBLISHED, HOST_UNREACHABLE):
                 self._unpublished(onion)
             self.renew(onion)
             raise PeerUnreachable(explain(error)) from error
@@ -105,7 +95,7 @@ def renew_circuit(session: aiohttp.ClientSession, onion: OnionAddress) -> None:
 
 
 def onion_session(
-    socks: Callable[[], SocksEndpoint | None],
+    socks: Callable[[], Endpoint | None],
     *,
     isolation_key: bytes,
     request_class: type[aiohttp.ClientRequest] = aiohttp.ClientRequest,

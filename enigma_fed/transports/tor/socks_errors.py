@@ -16,12 +16,14 @@ from enigma_fed.base.errors import EnigmaError
 
 NOT_PUBLISHED: Final = 0xF0
 """Tor found no descriptor of the onion."""
+HOST_UNREACHABLE: Final = 0x04
+"""The same from a SOCKS port without ExtendedErrors, as a tor that is not ours has it."""
 REPLIES: Final[Mapping[int, str]] = MappingProxyType(
     {
         0x01: "Tor could not connect; it may not accept us, or Tor has no network yet",
         0x02: "Tor's own settings do not allow this connection",
         0x03: "Tor has no route to the network",
-        0x04: "Tor could not find a way to it",
+        HOST_UNREACHABLE: "Tor could not find a way to it: it is offline, or was never online",
         0x05: "it is reachable, but nothing answers on its port",
         0x06: "Tor gave up waiting for it",
         0x07: "Tor did not understand the request",

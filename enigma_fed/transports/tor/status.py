@@ -5,6 +5,8 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
+from enigma_fed.transports.tor.modes import TorMode
+
 
 class TorPhase(enum.StrEnum):
     """Where Tor stands on its way to `ready`."""
@@ -33,7 +35,19 @@ class TorStatus:
     version: str = ""
     pid: int | None = None
     restarts: int = 0
-    """How often tor was started again since the agent's start."""
+    """How often tor, or the connection to it, was started again since the agent's start."""
+    mode: TorMode = TorMode.OFF
+    """The mode that runs, never `auto`."""
+    chosen: str = ""
+    """Why it is that mode."""
+    circuit_limits: bool = False
+    """Whether limits count per circuit; where tor names no circuits they count per key and listener."""
+    pow: bool | None = None
+    """Whether callers must prove work while too many come; None when nobody can tell."""
+    repairs: int = 0
+    """How often something was done because the onion did not answer, since the agent's start."""
+    last_repair: str = ""
+    """What was done last, in plain words."""
 
     @property
     def ready(self) -> bool:

@@ -17,6 +17,8 @@ class OnionLines:
     folder: Path
     ports: tuple[tuple[int, Path], ...]
     """Virtual port → Unix socket."""
+    pow_defence: bool = False
+    """Whether callers must prove work while there are too many of them; this tor must know how to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,14 @@ def _onion_lines(onions: Sequence[OnionLines]) -> list[str]:
             *(f"HiddenServicePort {port} unix:{quoted(socket)}" for port, socket in onion.ports),
             "HiddenServiceExportCircuitID haproxy",
             f"HiddenServiceMaxStreams {limits.TOR_STREAMS_PER_CIRCUIT}",
+            "HiddenServiceMaxStreamsCloseCircuit 1",
         ]
+        if onion.pow_defence:
+            lines += [
+                "HiddenServicePoWDefensesEnabled 1",
+                f"HiddenServicePoWQueueRate {limits.TOR_POW_QUEUE_RATE}",
+                f"HiddenServicePoWQueueBurst {limits.TOR_POW_QUEUE_BURST}",
+            ]
     return lines
 
 
