@@ -14,8 +14,8 @@ and `hint` what to do next. A class carries its JSON-RPC code, HTTP status and e
     +-- PeerUnreachable               exit 3: UnsignedReply
     +-- RefusedByPeer                 exit 4
     +-- NotFound                      exit 5: PeerNotFound, InviteNotFound
-    +-- Conflict                      exit 6: AlreadyFederated, AlreadyAccepted, AgentRunning, ...
-    +-- StoreError                    exit 7: StoreDamaged, StoreNewer, StoreChanged
+    +-- Conflict                      exit 6: AlreadyFederated, AgentRunning, AnotherCopy, ...
+    +-- StoreError                    exit 7: StoreDamaged, StoreNewer, StoreRecovered, StoreChanged
     +-- TryLater                      exit 75: LockBusy
     +-- WireError                     bytes from a peer that break a format
     +-- RpcError                      an answer of the RPC endpoint, see `rpc_errors`
@@ -281,6 +281,12 @@ class AgentRunning(Conflict):
     code = "agent-running"
 
 
+class AnotherCopy(Conflict):
+    """Another copy of this node runs somewhere."""
+
+    code = "another-copy"
+
+
 class StoreError(EnigmaError):
     """A file of this node cannot be used."""
 
@@ -299,6 +305,12 @@ class StoreNewer(StoreError):
     """A file of this node was written by a newer version."""
 
     code = "store-newer"
+
+
+class StoreRecovered(StoreError):
+    """This node works with the copy of a damaged file."""
+
+    code = "store-recovered"
 
 
 class StoreChanged(StoreError):

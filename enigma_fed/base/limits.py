@@ -157,6 +157,12 @@ STORE_FILE_BYTES: Final = 256 * 1024 * 1024
 """Largest JSON file that is read back: memory at start."""
 DISK_LOW: Final = 256 * 1024 * 1024
 """Free space from which on the owner is told: changes cannot be written to a full disk."""
+ANOTHER_COPY_MEMORY: Final = 24 * 3600
+"""Joins and installs wait this long after another copy of this node was last heard."""
+RECOVERY_MARKER_BYTES: Final = 64 * 1024
+"""The marker of a recovered file: memory."""
+FILES_SET_ASIDE: Final = 100
+"""Damaged files of one name that are kept beside it: disk; more is a disk that fails."""
 LOCK_WAIT: Final = 10.0
 """How long a command waits for another command."""
 UNIX_PATH_BYTES: Final = 107

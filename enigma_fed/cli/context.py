@@ -52,6 +52,13 @@ class CliContext:
 
     @contextmanager
     def operations(self, *, mutating: bool) -> Iterator[Operations]:
+        """`opened`, and at its end a warning when the node works with the copy of a damaged file."""
+        with self.opened(mutating=mutating) as operations:
+            yield operations
+            _tell_of_recovery(operations, mutating=mutating)
+
+    @contextmanager
+    def opened(self, *, mutating: bool) -> Iterator[Operations]:
         """The node's operations; a wait for another command or for the agent is told after a moment."""
         from enigma_fed.cli.output import progress
 
@@ -60,6 +67,21 @@ class CliContext:
                 opened = self.open_operations(self.flags, mutating=mutating)
                 operations = stack.enter_context(opened)
             yield operations
+
+
+def _tell_of_recovery(operations: Operations, *, mutating: bool) -> None:
+    """What came from the copy of a damaged file is said to be so, and is no success (docs/FILES.md)."""
+    from enigma_fed.base.errors import StoreRecovered
+    from enigma_fed.cli import output
+    from enigma_fed.cli.groups import end_with
+
+    for recovery in operations.recoveries():
+        output.advise(
+            f"Warning: {recovery.file} was damaged ({recovery.why}); this comes from its copy. "
+            "Next: enigma-fed doctor --accept-recovered"
+        )
+        if not mutating:
+            end_with(click.get_current_context(), StoreRecovered.exit_code)
 
 
 def current() -> CliContext:

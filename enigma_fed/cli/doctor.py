@@ -16,13 +16,29 @@ if TYPE_CHECKING:
     from enigma_fed.wire.views import Finding
 
 
-@click.command("doctor", cls=Command, examples=("enigma-fed doctor", "enigma-fed doctor --json"))
-def doctor() -> int:
+@click.command(
+    "doctor",
+    cls=Command,
+    examples=("enigma-fed doctor", "enigma-fed doctor --json", "enigma-fed doctor --accept-recovered"),
+)
+@click.option(
+    "--accept-recovered",
+    is_flag=True,
+    help="Take for right what the copy of a damaged file holds: joins and installs go on.",
+)
+def doctor(accept_recovered: bool) -> int:
     """Check this node and say how to repair what is wrong; nothing is changed.
 
     Each finding says what it is, why it matters and what to do. The exit code is 7 when a store is damaged,
     1 when something else is broken; warnings leave it at 0.
+
+    After a damaged file was replaced by its copy, --accept-recovered shows what the copy holds and asks;
+    open invites are revoked with it, because their codes may have been used before.
     """
+    if accept_recovered:
+        from enigma_fed.cli.recovered import accept
+
+        return accept()
     from msgspec.structs import replace
 
     from enigma_fed.cli import output, wiring

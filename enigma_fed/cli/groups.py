@@ -12,6 +12,7 @@ from typing import Any, Final
 import click
 
 _META: Final = "enigma_fed.cli."
+_EXIT: Final = f"{_META}exit_code"
 
 
 class GlobalOption(click.Option):
@@ -29,6 +30,11 @@ def _remember(ctx: click.Context, param: click.Parameter, value: object) -> None
 def global_value(ctx: click.Context, name: str) -> object | None:
     """What the user gave for a global flag, wherever on the line; None when not given."""
     return ctx.meta.get(f"{_META}{name}")
+
+
+def end_with(ctx: click.Context, exit_code: int) -> None:
+    """Let the command end with this exit code although it did what it was asked."""
+    ctx.meta[_EXIT] = exit_code
 
 
 def global_options() -> list[click.Parameter]:
@@ -70,6 +76,10 @@ class Command(click.Command):
         super().__init__(*args, **attributes)
         self.examples = examples
         self.params.extend(global_options())
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run it; its exit code, or the one of `end_with` when it has none of its own."""
+        return super().invoke(ctx) or ctx.meta.get(_EXIT, 0)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the own options, then those of every command."""

@@ -13,13 +13,13 @@ from typing import Final
 
 import aiohttp
 
-from enigma_fed.base import log
+from enigma_fed.base import limits, log
 from enigma_fed.base.clock import Clock, SystemClock
 from enigma_fed.base.errors import PeerUnreachable
 from enigma_fed.base.ids import Did
 from enigma_fed.base.tasks import Tasks
 from enigma_fed.config import Settings
-from enigma_fed.daemon import keys
+from enigma_fed.daemon import degraded, keys
 from enigma_fed.daemon.clockstate import ClockState, newest_time
 from enigma_fed.daemon.control import ControlServer
 from enigma_fed.daemon.desk import Desk
@@ -43,7 +43,7 @@ from enigma_fed.rpc.methods import MethodTable
 from enigma_fed.state.methods import get_state_method
 from enigma_fed.state.sampler import Sampler
 from enigma_fed.state.service import StateService
-from enigma_fed.storage import modes
+from enigma_fed.storage.disk import Disk
 from enigma_fed.transports.tor.endpoint import Endpoint
 from enigma_fed.transports.tor.modes import TorMode
 from enigma_fed.transports.tor.onionkey import OnionKey
@@ -62,7 +62,6 @@ _EPOCH_BYTES: Final = 8
 _ISOLATION_KEY_BYTES: Final = 32
 _WAYS_OUT: Final = frozenset({TorPhase.PUBLISHING, TorPhase.READY})
 """Phases at whose beginning peers can be reached (again)."""
-_COPY_RUNS: Final = "Another copy of this node runs somewhere and answers at our onion. Stop one of the two."
 
 
 def _nothing(status: TorStatus) -> None:
@@ -98,7 +97,7 @@ class RunningNode:
         self._settings = settings
         self._clock = clock
         self._started = clock.boot()
-        self._another_copy = False
+        self._copy_heard_at: float | None = None
         self._has_session_of_its_own = around.session is not None
         self._tor_log = TorLog()
         self._heard_tor = around.heard_tor
@@ -125,7 +124,7 @@ class RunningNode:
             random,
             self._tasks,
             RpcPeerCaller(self._client),
-            Hooks(cut=self._cut, path_ready=self._has_a_way_out),
+            Hooks(cut=self._cut, path_ready=self._has_a_way_out, another_copy=self._another_copy),
             poll_interval=settings.federation.poll_interval,
         )
         self._state = StateService(
@@ -181,11 +180,19 @@ class RunningNode:
             clock_synchronised=self._clock_state.synchronised,
             clock_behind=self._clock_state.behind,
             challenge_all=self._clock_state.challenge_everyone(),
-            another_copy=self._another_copy,
+            another_copy=self._another_copy(),
             disk_free=shutil.disk_usage(self._view.data_dir).free,
         )
-        warnings = [_COPY_RUNS] if self._another_copy else []
-        return compose(self._view, self.federation.peers(), self.federation.invites(), running, warnings)
+        suspended = self.federation.suspended()
+        warnings = degraded.warnings(self.federation.store, suspended)
+        return compose(
+            self._view,
+            self.federation.peers(),
+            self.federation.invites(),
+            running,
+            warnings,
+            suspended=suspended,
+        )
 
     def _make_control(self, paths: Paths) -> ControlServer:
         desk = Desk(self.federation, self._view, self.status)
@@ -197,10 +204,10 @@ class RunningNode:
         return make_tor(plan, paths, onion, lambda: self._listeners.onion_address, needs)
 
     def _make_endpoint(self, around: Surroundings) -> RpcEndpoint:
-        methods = (get_state_method(self._state), peer_joined_method(self.federation), package_install())
+        methods = (get_state_method(self._state), peer_joined_method(self.federation))
         return RpcEndpoint(
             self._key,
-            MethodTable(methods),
+            MethodTable((*methods, package_install(self.federation.suspended))),
             self.federation,
             around.clock,
             around.random,
@@ -248,10 +255,17 @@ class RunningNode:
         reply = await self._client.call(
             self._key.did, self._address, GET_STATE, GetStateParams(), _read_full_state
         )
-        self._another_copy = reply.result.epoch != self._state.epoch
-        if self._another_copy:
-            _log.warning(_COPY_RUNS)
-        return not self._another_copy
+        own = reply.result.epoch == self._state.epoch
+        if not own:
+            if not self._another_copy():
+                _log.error("%s", degraded.COPY_RUNS)
+            self._copy_heard_at = self._clock.boot()
+        return own
+
+    def _another_copy(self) -> bool:
+        """Whether another copy of this node answered at our onion within a day."""
+        at = self._copy_heard_at
+        return at is not None and self._clock.boot() - at < limits.ANOTHER_COPY_MEMORY
 
 
 class TorLog:
@@ -341,7 +355,7 @@ class Agent:
         return planned
 
     def _start_log(self) -> log.LogOutput:
-        modes.make_folder(self._paths.log_file.parent)
+        Disk().make_folder(self._paths.log_file.parent)
         settings = self._settings.log
         self._log = log.start(settings.level, settings.format, self._paths.log_file)
         return self._log

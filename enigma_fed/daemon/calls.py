@@ -8,7 +8,7 @@ from typing import Any, Final, Generic, TypeVar
 
 import msgspec
 
-from enigma_fed.wire.views import InviteView, NodeView, PeerView, PingView, StatusView
+from enigma_fed.wire.views import InviteView, NodeView, PeerView, PingView, RecoveryView, StatusView
 
 R = TypeVar("R")
 
@@ -106,6 +106,8 @@ PEER_REMOVE: Final = Call[PeerView]("peer_remove", PeerRef, PeerView)
 PEER_PAUSE: Final = Call[PeerView]("peer_pause", PeerPause, PeerView)
 PEER_SYNC: Final = Call[list[PeerView]]("peer_sync", PeerSync, list[PeerView])
 PEER_PING: Final = Call[PingView]("peer_ping", PeerRef, PingView)
+RECOVERIES: Final = Call[list[RecoveryView]]("recoveries", NoParams, list[RecoveryView])
+ACCEPT_RECOVERED: Final = Call[list[RecoveryView]]("accept_recovered", NoParams, list[RecoveryView])
 
 CALLS: Final[Mapping[str, Call[Any]]] = MappingProxyType(
     {
@@ -113,7 +115,7 @@ CALLS: Final[Mapping[str, Call[Any]]] = MappingProxyType(
         for call in (
             *(IDENTITY, STATUS, INVITE_CREATE, INVITE_ACCEPT, INVITE_LIST, INVITE_REVOKE),
             *(PEER_LIST, PEER_SHOW, PEER_APPROVE, PEER_TRUST, PEER_RENAME, PEER_REMOVE, PEER_PAUSE),
-            *(PEER_SYNC, PEER_PING),
+            *(PEER_SYNC, PEER_PING, RECOVERIES, ACCEPT_RECOVERED),
         )
     }
 )

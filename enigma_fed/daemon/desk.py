@@ -10,9 +10,10 @@ import msgspec
 from enigma_fed.base.errors import FieldInvalid
 from enigma_fed.base.ids import Did
 from enigma_fed.daemon.calls import Call, Params
+from enigma_fed.daemon.degraded import recovery_views
 from enigma_fed.federation.service import Federation
 from enigma_fed.wire.records import TrustLevel
-from enigma_fed.wire.views import InviteView, NodeView, PeerView, PingView, StatusView
+from enigma_fed.wire.views import InviteView, NodeView, PeerView, PingView, RecoveryView, StatusView
 
 
 class Desk:
@@ -91,6 +92,16 @@ class Desk:
     async def peer_ping(self, ref: str) -> PingView:
         """One timed request."""
         return await self._federation.ping(ref)
+
+    async def recoveries(self) -> list[RecoveryView]:
+        """What was recovered."""
+        return recovery_views(self._federation.store)
+
+    async def accept_recovered(self) -> list[RecoveryView]:
+        """Take what was recovered for right."""
+        views = recovery_views(self._federation.store)
+        await self._federation.accept_recovered()
+        return views
 
 
 def _level(text: str, field: str) -> TrustLevel:

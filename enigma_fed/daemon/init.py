@@ -17,7 +17,7 @@ from enigma_fed.daemon.paths import Paths
 from enigma_fed.federation.store import FederationStore
 from enigma_fed.identity import files as identity_files
 from enigma_fed.identity.nodekey import NodeKey
-from enigma_fed.storage import modes, secretfile
+from enigma_fed.storage import secretfile
 from enigma_fed.storage.disk import Disk
 from enigma_fed.storage.folderlock import FolderLock
 from enigma_fed.storage.jsonfile import JsonFile
@@ -54,7 +54,7 @@ def make_node(
     _refuse_if_there(paths)
     _refuse_if_members(paths)
     for folder in (paths.data_dir, *paths.folders):
-        modes.make_folder(folder)
+        Disk().make_folder(folder)
     _ensure_onion_key(paths, random)
     FederationStore.create(paths.data_dir)
     if name is not None:

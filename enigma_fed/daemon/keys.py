@@ -14,7 +14,7 @@ from enigma_fed.base.errors import ConfigError, KeyElsewhere, NotInitialised, St
 from enigma_fed.daemon.paths import Paths
 from enigma_fed.identity import files as identity_files
 from enigma_fed.identity.nodekey import NodeKey
-from enigma_fed.storage import modes, secretfile
+from enigma_fed.storage import secretfile
 from enigma_fed.storage.disk import Disk
 from enigma_fed.transports.tor.onionkey import OnionKey
 
@@ -44,7 +44,7 @@ def adopt_credential(paths: Paths) -> bool:
         return False
     _refuse_other_node(paths, key)
     if not paths.did_file.exists():
-        modes.make_folder(paths.did_file.parent)
+        Disk().make_folder(paths.did_file.parent)
         Disk().replace(paths.did_file, f"{key.did}\n".encode("ascii"))
     return True
 

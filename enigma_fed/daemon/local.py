@@ -9,6 +9,7 @@ from typing import TypeVar, cast
 from enigma_fed.base.clock import SystemClock
 from enigma_fed.base.tasks import Tasks
 from enigma_fed.config import Settings
+from enigma_fed.daemon import degraded
 from enigma_fed.daemon.calls import Call, Params
 from enigma_fed.daemon.desk import Desk
 from enigma_fed.daemon.init import load_keys, node_name, node_view, own_address
@@ -71,4 +72,11 @@ class LocalOperations(Operations):
                 await self._store.flush()
 
     async def _status(self) -> StatusView:
-        return compose(self._node, self._federation.peers(), self._federation.invites(), None)
+        return compose(
+            self._node,
+            self._federation.peers(),
+            self._federation.invites(),
+            None,
+            degraded.warnings(self._store, self._federation.suspended()),
+            suspended=self._federation.suspended(),
+        )

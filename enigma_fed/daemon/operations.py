@@ -16,7 +16,7 @@ from enigma_fed.daemon import calls, controlclient, keys
 from enigma_fed.daemon.calls import Call, NoParams, Params
 from enigma_fed.daemon.paths import SYSTEM_CONTROL_SOCKET, Paths
 from enigma_fed.storage.folderlock import FolderLock
-from enigma_fed.wire.views import InviteView, NodeView, PeerView, PingView, StatusView
+from enigma_fed.wire.views import InviteView, NodeView, PeerView, PingView, RecoveryView, StatusView
 
 R = TypeVar("R")
 _RETRY: Final = 0.1
@@ -116,6 +116,14 @@ class Operations:
     def peer_ping(self, ref: str) -> PingView:
         """One signed request, timed; raises AgentNotRunning without an agent."""
         return self.call(calls.PEER_PING, calls.PeerRef(ref=ref))
+
+    def recoveries(self) -> list[RecoveryView]:
+        """The damaged files whose copies are used; empty when all is well."""
+        return self.call(calls.RECOVERIES, NoParams())
+
+    def accept_recovered(self) -> list[RecoveryView]:
+        """Take what was recovered for right; what that was."""
+        return self.call(calls.ACCEPT_RECOVERED, NoParams())
 
 
 class RemoteOperations(Operations):

@@ -11,6 +11,7 @@ import msgspec
 
 from enigma_fed import __version__
 from enigma_fed.base import limits
+from enigma_fed.base.suspension import Suspended
 from enigma_fed.federation.rules import REMOVED_US
 from enigma_fed.transports.tor.modes import TorMode
 from enigma_fed.transports.tor.status import TorPhase, TorStatus
@@ -66,6 +67,8 @@ def compose(
     invites: Sequence[InviteView],
     running: Running | None,
     warnings: Sequence[str] = (),
+    *,
+    suspended: Sequence[Suspended] = (),
 ) -> StatusView:
     """The whole status; `running` is None when no agent runs."""
     view = StatusView(
@@ -74,8 +77,9 @@ def compose(
         peers=dict(Counter(map(_condition, peers))),
         invites_open=sum(map(_is_unused, invites)),
         joins_waiting=sum(map(_waits, invites)),
+        suspended=[reason.value for reason in suspended],
         warnings=[*warnings, *_warnings(peers, running)],
-        next_steps=list(next_steps(peers, invites, running)),
+        next_steps=[*_suspended_steps(suspended), *next_steps(peers, invites, running)],
     )
     return view if running is None else _with_facts(view, running)
 
@@ -113,6 +117,13 @@ def clock_differences(peers: Sequence[PeerView]) -> Iterator[str]:
         skew = peer.skew_s or 0
         side = "ahead of" if skew > 0 else "behind"
         yield f"The clock of {_name(peer)} is {abs(skew)} s {side} this machine's: one of the two is wrong."
+
+
+def _suspended_steps(suspended: Sequence[Suspended]) -> Iterator[str]:
+    if Suspended.RECOVERED in suspended:
+        yield "See what was recovered of a damaged file, and take it: enigma-fed doctor --accept-recovered"
+    if Suspended.ANOTHER_COPY in suspended:
+        yield "Stop the other copy of this node and remove its data folder; then restart this agent"
 
 
 def _with_facts(view: StatusView, running: Running) -> StatusView:

@@ -15,6 +15,7 @@ from enigma_fed.config import TorSection
 from enigma_fed.daemon.listeners import OnionDoor, OnionPort
 from enigma_fed.daemon.paths import Paths
 from enigma_fed.storage import modes
+from enigma_fed.storage.disk import Disk
 from enigma_fed.transports.tor import socksmode, system, versions
 from enigma_fed.transports.tor.binary import TorBinary, ask_abilities, default_cache, find_tor
 from enigma_fed.transports.tor.controlauth import ControlAccess
@@ -111,7 +112,7 @@ def make_tor(
 def export_onion(paths: Paths, key: OnionKey) -> Path:
     """Put the onion's key files where the owner can copy them into his own tor's folder; that place."""
     folder = onion_folder(paths)
-    modes.make_folder(folder.parent)
+    Disk().make_folder(folder.parent)
     write_onion(folder, key)
     return folder
 

@@ -12,6 +12,7 @@ from enigma_fed.base.clock import Clock
 from enigma_fed.base.ids import Did
 from enigma_fed.base.ratelimit import TokenBucket
 from enigma_fed.base.rpc_errors import Busy, InvalidParams, UnknownToken
+from enigma_fed.base.suspension import Suspended
 from enigma_fed.federation import inviting, journal, rules
 from enigma_fed.federation.client import PEER_JOINED
 from enigma_fed.federation.courier import Courier
@@ -83,8 +84,21 @@ class Door:
         if self._courier is not None:
             self._courier.heard(did)
 
+    def suspended(self) -> tuple[Suspended, ...]:
+        """Why joins and installs are suspended here; nothing when they are not (PROTOCOL section 5)."""
+        reasons = {
+            Suspended.RECOVERED: bool(self._store.recoveries),
+            Suspended.ANOTHER_COPY: self._hooks.another_copy(),
+        }
+        return tuple(reason for reason, holds in reasons.items() if holds)
+
     async def joined(self, caller: Did, params: JoinParams) -> JoinReply:
-        """Answer `federation.peer-joined`; raises InvalidParams and the refusals of PROTOCOL section 4."""
+        """Answer `federation.peer-joined`; raises InvalidParams and the refusals of PROTOCOL section 4.
+
+        Raises Busy while joins are suspended.
+        """
+        if self.suspended():
+            raise Busy("joins are suspended here")  # the joiner tries again
         if params.did != caller:
             raise InvalidParams("did: not the key that signed the request")
         if caller == self._node.did:

@@ -19,6 +19,7 @@ from enigma_fed.base.errors import (
     PeerNotFound,
     PeerUnreachable,
     RefusedByPeer,
+    StoreRecovered,
     UnsignedReply,
     WireError,
 )
@@ -115,6 +116,8 @@ class Exchange:
         return None
 
     async def _deliver(self, entry: IncomingInvite) -> EnigmaError | None:
+        if self._store.recoveries:  # the copy may not know that the owner removed this peer
+            return StoreRecovered("joins are suspended")
         try:
             reply = await self._caller.join(entry.did, entry.onion, self._params(entry))
         except RefusedByPeer as error:

@@ -16,3 +16,5 @@ class Hooks:
     """End everything in flight with this DID, before returning (invariant 6)."""
     path_ready: Callable[[], bool] = lambda: True
     """Whether our own way out works (Tor is ready)."""
+    another_copy: Callable[[], bool] = lambda: False
+    """Whether another copy of this node was heard at our onion of late."""

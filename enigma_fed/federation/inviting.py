@@ -118,6 +118,15 @@ def is_usable(invite: OutgoingInvite, now: int) -> bool:
     return invite.stage is Stage.CREATED and now < invite.expires_at
 
 
+def void_open(membership: Membership, now: int) -> Membership:
+    """The membership with every open invite revoked."""
+    for entry in membership.invites.outgoing:
+        if entry.stage is Stage.CREATED:
+            ended = msgspec.structs.replace(entry, code=None, stage=Stage.REVOKED, stage_at=now)
+            membership = put_outgoing(membership, entry, ended)
+    return membership
+
+
 def knows_token(membership: Membership, token_hash: bytes) -> bool:
     """Whether a join with this token is worth checking a signature."""
     return (

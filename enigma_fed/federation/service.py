@@ -20,6 +20,7 @@ from enigma_fed.base.errors import (
     PeerNotFound,
 )
 from enigma_fed.base.ids import Did, OnionAddress, parse_node_name
+from enigma_fed.base.suspension import refusal
 from enigma_fed.base.tasks import Tasks
 from enigma_fed.federation import accepting, inviting, rules
 from enigma_fed.federation.client import PeerCaller
@@ -34,6 +35,7 @@ from enigma_fed.federation.lookup import find_peer
 from enigma_fed.federation.store import FederationStore
 from enigma_fed.identity.nodekey import NodeKey
 from enigma_fed.identity.signing import verify
+from enigma_fed.storage.recovery import Recovery
 from enigma_fed.wire import invite as invite_code
 from enigma_fed.wire.invite import Invite
 from enigma_fed.wire.records import (
@@ -125,8 +127,9 @@ class Federation(Door):
         """A new invite with its code; `ttl` in seconds. Raises FieldInvalid, Conflict, WriteFailed.
 
         Only `for_did` may join with it. While a `legacy` one is open, joins without a token wait for
-        the owner.
+        the owner. Raises StoreRecovered or AnotherCopy while joins are suspended, as do the others below.
         """
+        self._refuse_while_suspended()
         if not limits.INVITE_TTL_MIN <= ttl <= limits.INVITE_TTL_MAX:
             raise FieldInvalid(f"ttl must be from {limits.INVITE_TTL_MIN} s to {limits.INVITE_TTL_MAX} s")
         now = self._now()
@@ -159,6 +162,7 @@ class Federation(Door):
 
         Raises InviteError, InviteExpired, Conflict, WriteFailed; then nothing is written.
         """
+        self._refuse_while_suspended()
         invite = invite_code.decode(code)
         _check_signature(invite, allow_unsigned)
         now = self._now()
@@ -207,12 +211,16 @@ class Federation(Door):
     async def approve(self, ref: str) -> PeerView:
         """Let a joiner in that waits: its next try succeeds. Raises PeerNotFound, Conflict, WriteFailed."""
         joiner = find_peer(ref, self._waiting())
+        self._refuse_while_suspended()
         node = await self._apply(lambda m: inviting.approve(m, joiner.did, self._now()))
         return self._view(node)
 
     async def set_trust(self, ref: str, level: TrustLevel) -> PeerView:
         """Set what the peer may do here and cut what is in flight; raises PeerNotFound, WriteFailed."""
-        did = self._find(ref).did
+        known = self._find(ref)
+        if level.rank > known.trust_level.rank:
+            self._refuse_while_suspended()
+        did = known.did
         node = await self._apply(lambda m: rules.set_trust(m, did, level))
         self._hooks.cut(did)
         return self._view(node)
@@ -270,7 +278,26 @@ class Federation(Door):
             seen = self._store.observations.get(did) or Observation(did=did)
             self._store.observe(msgspec.structs.replace(seen, skew_s=seconds))
 
+    # What was recovered
+
+    @property
+    def store(self) -> FederationStore:
+        """The membership, and what is wrong with its files."""
+        return self._store
+
+    async def accept_recovered(self) -> tuple[Recovery, ...]:
+        """End the degraded mode by the owner's word; what was recovered. Raises StoreError, WriteFailed.
+
+        Every open invite is void from then on: its token may have been used before (invariant 3).
+        """
+        return await self._store.accept_recovered(lambda m: inviting.void_open(m, self._now()))
+
     # Inner parts
+
+    def _refuse_while_suspended(self) -> None:
+        error = refusal(self.suspended())
+        if error is not None:
+            raise error
 
     def _polled(self, did: Did, answered: bool) -> None:
         if answered:

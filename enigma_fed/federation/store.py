@@ -14,9 +14,10 @@ from enigma_fed.base.ids import Did
 from enigma_fed.federation.decision import Decide, Decision, Order
 from enigma_fed.federation.repair import repair
 from enigma_fed.federation.rules import fold
-from enigma_fed.storage import modes
 from enigma_fed.storage.disk import Disk
-from enigma_fed.storage.jsonfile import JsonFile, seal, unseal
+from enigma_fed.storage.jsonfile import JsonFile
+from enigma_fed.storage.recovery import Recovery
+from enigma_fed.storage.seal import seal, unseal
 from enigma_fed.wire import invitesfile, nodesfile, observationsfile
 from enigma_fed.wire.records import InvitesFile, Membership, Node, NodesFile, Observation, Tombstone
 
@@ -50,12 +51,14 @@ class FederationStore:
         self._by_did: Mapping[Did, Node | Tombstone] = {}
         self._observations: dict[Did, Observation] = {}
         self._unsaved = False
+        self._settled = False
+        self._trouble: str | None = None
 
     @classmethod
     def create(cls, data_dir: Path, *, disk: Disk | None = None) -> None:
         """Write the empty files of a new node; those that are there stay. Blocks; raises WriteFailed."""
         store = cls(data_dir, disk=disk)
-        modes.make_folder(store._folder)
+        store._disk.make_folder(store._folder)
         if not store._nodes.exists():
             store._nodes.create(NodesFile())
         if not store._invites.exists():
@@ -64,13 +67,33 @@ class FederationStore:
     def open(self, *, writable: bool = True) -> None:
         """Read the files and repair what a crash left between two writes (docs/PROTOCOL.md section 4).
 
-        Blocks. Without `writable` nothing is written. Raises StoreDamaged, StoreNewer, LooseModes,
-        WriteFailed; a damaged or missing file is never taken for an empty one (invariant 5).
+        Blocks. A damaged or missing file is never taken for an empty one (invariant 5): its copy is
+        used (`recoveries`), and put in its place if `writable`; without that nothing is written.
+        Raises StoreDamaged when both are damaged, StoreNewer, LooseModes. A disk that takes no
+        writes is `trouble`, and hinders changes only.
         """
         self._read()
         self._observations = dict(self._read_observations())
-        if writable and self._membership is not self._stored:
-            self._write(self._membership, Order.NODES_FIRST)
+        if writable:
+            try:
+                self._settle()
+            except WriteFailed as error:
+                self._note(error)
+
+    @property
+    def recoveries(self) -> tuple[Recovery, ...]:
+        """Files whose copies are used until the owner accepts them: no joins, no installs."""
+        return tuple(r for r in (self._nodes.recovery, self._invites.recovery) if r is not None)
+
+    def copies(self) -> dict[str, str]:
+        """What is wrong with the copies, by name; blocks. Raises LooseModes, StoreError."""
+        found = {file.copy_path.name: file.look_at_copy() for file in (self._nodes, self._invites)}
+        return {name: why for name, why in found.items() if why is not None}
+
+    @property
+    def trouble(self) -> str | None:
+        """Why the newest change could not be written; None when it was."""
+        return self._trouble
 
     @property
     def membership(self) -> Membership:
@@ -119,6 +142,13 @@ class FederationStore:
         if self._unsaved:
             await self._to_the_end(self._flush())
 
+    async def accept_recovered(self, change: Callable[[Membership], Membership]) -> tuple[Recovery, ...]:
+        """End the degraded mode: the owner takes `change` of what was recovered for right.
+
+        What was recovered; nothing happens when nothing was. Raises StoreError, WriteFailed.
+        """
+        return await self._to_the_end(self._accept(change))
+
     async def close(self) -> None:
         """Write state.json and fold it into nodes.json; raises StoreError, WriteFailed."""
         await self.flush()
@@ -140,17 +170,61 @@ class FederationStore:
         task.add_done_callback(self._running.discard)
         return await asyncio.shield(task)
 
+    async def _accept(self, change: Callable[[Membership], Membership]) -> tuple[Recovery, ...]:
+        async with self._lock:
+            await asyncio.to_thread(self._settle_again)
+            recoveries = self.recoveries
+            if recoveries:
+                await asyncio.to_thread(self._write_or_follow, change(self._membership), Order.NODES_FIRST)
+                await asyncio.to_thread(self._nodes.accept)
+                await asyncio.to_thread(self._invites.accept)
+            return recoveries
+
     async def _transact(self, decide: Decide[T]) -> tuple[Decision[T], bool]:
         async with self._lock:
+            if not self._settled:
+                await asyncio.to_thread(self._settle_again)
             decision = decide(self._membership)
             if decision.membership is self._membership:
                 return decision, False
-            try:
-                await asyncio.to_thread(self._write, decision.membership, decision.order)
-            except WriteFailed:
-                await asyncio.to_thread(self._read_again)
-                raise
+            await asyncio.to_thread(self._write_or_follow, decision.membership, decision.order)
             return decision, True
+
+    def _settle(self) -> None:
+        """Make what was read durable, and both copies sound: only then an answer may rest on it.
+
+        After a kill, or a write that failed, the newest file may not have reached the disk.
+        """
+        self._nodes.mend()
+        self._invites.mend()
+        self._read()
+        if self._membership is not self._stored:
+            self._write(self._membership, Order.NODES_FIRST)
+        self._settled, self._trouble = True, None
+
+    def _write_or_follow(self, new: Membership, order: Order) -> None:
+        """Write; after a failure the files may hold the old or the new, and memory follows them."""
+        try:
+            self._write(new, order)
+        except WriteFailed as error:
+            self._note(error)
+            self._read_again()
+            raise
+        except StoreDamaged:
+            self._settled = False
+            raise
+
+    def _settle_again(self) -> None:
+        try:
+            self._settle()
+        except WriteFailed as error:
+            self._note(error)
+            raise
+
+    def _note(self, error: WriteFailed) -> None:
+        if self._trouble is None:
+            _log.error("%s; nothing can be changed until that is over", error)
+        self._settled, self._trouble = False, error.detail
 
     def _write(self, new: Membership, order: Order) -> None:
         steps: list[Callable[[], object]] = []
@@ -173,7 +247,6 @@ class FederationStore:
         self._adopt(repair(self._stored))
 
     def _read_again(self) -> None:
-        """After a failed write the files may hold the old or the new: memory follows them."""
         try:
             self._read()
         except StoreError as error:
@@ -201,7 +274,7 @@ class FederationStore:
 
 def _replacing(expected: T, new: T) -> Callable[[T], T]:
     def change(current: T) -> T:
-        if current is not expected:
+        if current is not expected and current != expected:
             hint = "Stop the other program, then start this node again."
             raise StoreChanged("it is not what this node read or wrote", hint=hint)
         return new

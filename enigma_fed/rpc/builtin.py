@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
 from typing import NoReturn, Self
 
 import msgspec
 
 from enigma_fed.base.errors import WireError
 from enigma_fed.base.rpc_errors import Refused
+from enigma_fed.base.suspension import Suspended
 from enigma_fed.rpc.methods import Caller, Method
 from enigma_fed.wire.records import TrustLevel
 
@@ -23,10 +25,13 @@ class AnyParams(msgspec.Struct, frozen=True):
         return cls()
 
 
-def package_install() -> Method:
+def package_install(suspended: Callable[[], Collection[Suspended]] = tuple) -> Method:
     """`package.install`: behind the full check with a challenge, refused until there is an app policy."""
 
     async def refuse(caller: Caller, params: AnyParams) -> NoReturn:
+        reasons = suspended()
+        if reasons:
+            raise Refused(f"installs are suspended here ({', '.join(reasons)})")
         raise Refused("no app policy")
 
     return Method(

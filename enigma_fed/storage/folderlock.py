@@ -14,6 +14,7 @@ import msgspec
 
 from enigma_fed.base.errors import LockBusy, WriteFailed
 from enigma_fed.storage import modes
+from enigma_fed.storage.disk import Disk
 
 Kind = Literal["agent", "command"]
 
@@ -82,7 +83,7 @@ class FolderLock:
         self.release()
 
     def _open(self) -> int:
-        modes.make_folder(self._path.parent)
+        Disk().make_folder(self._path.parent)
         try:
             return os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, modes.FILE_MODE)
         except OSError as error:

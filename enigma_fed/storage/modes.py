@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import stat
 from pathlib import Path
 from typing import Final
 
-from enigma_fed.base.errors import LooseModes, WriteFailed
+from enigma_fed.base.errors import LooseModes
 
 FILE_MODE: Final = 0o600
 FOLDER_MODE: Final = 0o700
@@ -50,21 +49,6 @@ def check_credential(path: Path, status: os.stat_result) -> None:
             hint="Let systemd load it: LoadCredential= in the unit",
         )
     _check_owner(path, status)
-
-
-def make_folder(path: Path) -> None:
-    """Make the folder and the missing ones above it, each 0700; an existing one is checked.
-
-    Raises LooseModes, WriteFailed.
-    """
-    try:
-        for missing in reversed([each for each in (path, *path.parents) if not each.exists()]):
-            # Not `parents=True`: that leaves the folders above to the umask.
-            with contextlib.suppress(FileExistsError):
-                missing.mkdir(mode=FOLDER_MODE)
-    except OSError as error:
-        raise WriteFailed(f"the folder {path} cannot be made: {error.strerror}") from error
-    check_folder(path)
 
 
 def _check_owner(path: Path, status: os.stat_result) -> None:

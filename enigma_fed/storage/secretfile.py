@@ -16,9 +16,10 @@ def write_new(path: Path, data: bytes, *, disk: Disk | None = None) -> None:
 
     Raises AlreadyInitialised when the file exists, LooseModes, WriteFailed.
     """
-    modes.make_folder(path.parent)
+    disk = disk or Disk()
+    disk.make_folder(path.parent)
     try:
-        (disk or Disk()).create(path, data)
+        disk.create(path, data)
     except FileExistsError:
         raise AlreadyInitialised(f"{path} exists") from None
 
@@ -42,9 +43,10 @@ def read(path: Path, *, disk: Disk | None = None) -> bytes:
 
     Raises NotInitialised when there is none, LooseModes when others could read it.
     """
-    modes.check_folder(path.parent)
+    disk = disk or Disk()
+    disk.check_folder(path.parent)
     try:
-        return (disk or Disk()).read(path, limits.SECRET_FILE_BYTES)
+        return disk.read(path, limits.SECRET_FILE_BYTES)
     except FileNotFoundError:
         raise NotInitialised(f"{path} is missing", hint="Run: enigma-fed init") from None
     except OSError as error:

@@ -181,6 +181,8 @@ class StatusView(View, frozen=True, kw_only=True):
     """Whether another copy of this node answered at our onion."""
     challenge_all: bool | None = None
     """Whether every caller is asked for a challenge right now."""
+    suspended: list[str] = []
+    """Why joins and installs are suspended: recovered, another-copy (PROTOCOL section 5)."""
     warnings: list[str] = []
     next_steps: list[str] = []
 
@@ -196,6 +198,27 @@ class Finding(View, frozen=True, kw_only=True):
     """Why it matters; empty when all is well."""
     fix: str = ""
     """What to do, most often a command."""
+
+
+class RecoveryView(View, frozen=True, kw_only=True):
+    """A damaged file whose copy is used until the owner accepts it: `doctor --accept-recovered`."""
+
+    file: str
+    why: str
+    """What is wrong with the damaged one."""
+    rev: int
+    """The copy's own."""
+    newest: str
+    """The newest time that stands in what was recovered."""
+    kept_as: str | None = None
+    """Name of the damaged file now; None for a missing one, or before its copy took its place."""
+    recovered_at: str | None = None
+    """When its copy took its place; None while only commands read it."""
+    peers: int = 0
+    """Peers in what was recovered, and so on."""
+    removed: int = 0
+    invites_open: int = 0
+    joins_open: int = 0
 
 
 class PingView(View, frozen=True, kw_only=True):

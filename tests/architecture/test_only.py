@@ -134,7 +134,6 @@ TESTED_ELSEWHERE = {
     "base/clock.py": "nothing to decide in it; every test over real processes runs on it",
     "base/limits.py": "numbers; each is tested where it protects something",
     "base/rpc_errors.py": "tests/base/test_errors.py walks the whole tree of errors",
-    "storage/disk.py": "tests/storage/test_jsonfile.py records its calls",
     "wire/base64url.py": "tests/wire/test_plain_formats.py",
     "wire/canonicaljson.py": "tests/wire/test_plain_formats.py",
     "wire/hexadecimal.py": "tests/wire/test_plain_formats.py",

@@ -24,6 +24,7 @@ from enigma_fed.wire.views import (
     NodeView,
     PeerView,
     PingView,
+    RecoveryView,
     SnapshotView,
     StatusView,
     TorView,
@@ -98,6 +99,7 @@ class FakeNode(Operations):
     invites: list[InviteView] = field(default_factory=lambda: [INVITE])
     calls: list[tuple[Any, ...]] = field(default_factory=list)
     error: Exception | None = None
+    recovered: list[RecoveryView] = field(default_factory=list)
 
     def close(self) -> None:
         self.calls.append(("closed",))
@@ -185,6 +187,13 @@ class FakeNode(Operations):
     def peer_sync(self, ref: str | None) -> list[PeerView]:
         self._call("peer_sync", ref)
         return self.peers
+
+    def recoveries(self) -> list[RecoveryView]:
+        return self.recovered
+
+    def accept_recovered(self) -> list[RecoveryView]:
+        self._call("accept_recovered")
+        return self.recovered
 
     def peer_ping(self, ref: str) -> PingView:
         self._call("peer_ping", ref)

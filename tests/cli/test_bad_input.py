@@ -193,22 +193,29 @@ def _damaged(name: str) -> dict[str, bytes | None]:
 
 @pytest.mark.parametrize("name", ["nodes.json", "invites.json"])
 @pytest.mark.parametrize("case", ["gone", "empty", "of another kind", "not JSON", "with a wrong sum"])
-def test_invariant_5_a_damaged_store_is_7_and_stays_as_it_is(home: Home, name: str, case: str) -> None:
+def test_invariant_5_a_damaged_store_without_a_copy_is_7_and_stays_as_it_is(
+    home: Home, name: str, case: str
+) -> None:
     file = home.data_dir / "federation" / name
     content = _damaged(name)[f"{name} {case}"]
+    file.with_name(f"{name}.bak").unlink()
     if content is None:
         file.unlink()
     else:
         file.write_bytes(content)
-    for words in (["peer", "list"], ["invite", "create"], ["run"]):
+    for words in (["peer", "list"], ["invite", "create"], ["run"], ["doctor", "--accept-recovered"]):
         assert_refused(home, words, 7, name)
 
 
-def test_a_truncated_store_is_7(home: Home) -> None:
+def test_invariant_5_a_truncated_store_is_read_from_its_copy_and_is_7(home: Home) -> None:
     file = home.data_dir / "federation" / "invites.json"
     assert home("invite", "create").exit_code == 0
     file.write_bytes(file.read_bytes()[:-30])
-    assert_refused(home, ["invite", "list"], 7, "invites.json")
+    before = home.content()
+    shown = home("invite", "list", "--json")
+    assert (shown.exit_code, len(shown.json)) == (7, 1)
+    assert f"{home.hinted} doctor --accept-recovered" in shown.err
+    assert home.content() == before
 
 
 def test_a_store_of_a_newer_version_is_7(home: Home) -> None:

@@ -294,7 +294,8 @@ async def test_loose_modes_and_damaged_files_stop_the_start(
     with pytest.raises(LooseModes, match=r"node\.key"):
         await start_fails(home.paths, settings)
     home.paths.node_key.chmod(0o600)
-    (home.paths.federation_dir / "nodes.json").unlink()
+    for name in ("nodes.json", "nodes.json.bak"):
+        (home.paths.federation_dir / name).unlink()
     with pytest.raises(StoreDamaged, match=r"nodes\.json"):
         await start_fails(home.paths, settings)
 

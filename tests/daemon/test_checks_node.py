@@ -71,7 +71,7 @@ def test_many_loose_files_are_one_command(scene: Scene) -> None:
 def test_a_damaged_store_is_a_failure_and_stays_as_it_is(scene: Scene) -> None:
     file = scene.paths.federation_dir / "nodes.json"
     file.write_bytes(b"{}x")
-    assert one(node.stores, scene).result == "failure"
+    assert next(node.stores(scene)).result == "failure"
     assert file.read_bytes() == b"{}x"
 
 
@@ -79,7 +79,7 @@ def test_a_missing_copy_is_a_warning(scene: Scene) -> None:
     copy = scene.paths.federation_dir / "invites.json.bak"
     copy.unlink()
     _, finding = node.stores(scene)
-    assert (finding.result, finding.detail) == ("warning", f"{copy} is missing")
+    assert (finding.result, finding.detail) == ("warning", f"{copy.name}: it is missing")
 
 
 def test_who_has_the_folder_decides_what_is_said_of_the_agent(scene: Scene) -> None:

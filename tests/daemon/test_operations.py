@@ -95,6 +95,7 @@ def test_a_failed_opening_leaves_no_lock_behind(node: Paths, settings: Settings)
     file = node.federation_dir / "nodes.json"
     content = file.read_bytes()
     file.write_bytes(content[:-5])
+    file.with_name("nodes.json.bak").unlink()
     with pytest.raises(StoreDamaged) as caught:
         open_operations(node, settings, mutating=True)
     assert caught.value.exit_code == 7

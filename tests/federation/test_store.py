@@ -121,9 +121,20 @@ async def test_invariant_5_damage_is_never_read_as_no_peers(
     else:
         path.write_bytes(content)
     before = {p.name: p.read_bytes() for p in path.parent.iterdir()}
-    with pytest.raises(StoreDamaged, match=name):
-        opened(folder)
+    reader = opened(folder, writable=False)
     FederationStore.create(folder)  # init does not replace it either
+    assert {p.name: p.read_bytes() for p in path.parent.iterdir()} == before
+    for store in (reader, opened(folder), opened(folder)):
+        assert store.node(did(1)) is not None
+        assert [recovery.file for recovery in store.recoveries] == [name]
+    await store.accept_recovered(lambda membership: membership)
+    assert store.recoveries == opened(folder).recoveries == ()
+    for lost in (path, path.with_name(f"{name}.bak")):
+        lost.unlink()
+    before = {p.name: p.read_bytes() for p in path.parent.iterdir()}
+    for writable in (True, False):
+        with pytest.raises(StoreDamaged, match=name):
+            opened(folder, writable=writable)
     assert {p.name: p.read_bytes() for p in path.parent.iterdir()} == before
 
 

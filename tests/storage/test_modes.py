@@ -1,44 +1,45 @@
-"""What is made here can be read by its owner alone, whatever the umask says."""
+"""Only the owner may read what is here: each breach is named, with the command that mends it."""
 
 from __future__ import annotations
 
 import os
-import stat
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from enigma_fed.base.errors import LooseModes, WriteFailed
+from enigma_fed.base.errors import LooseModes
 from enigma_fed.storage import modes
 
 
-@pytest.fixture
-def open_umask() -> Iterator[None]:
-    before = os.umask(0)
-    yield
-    os.umask(before)
-
-
-@pytest.mark.usefixtures("open_umask")
-def test_every_folder_on_the_way_is_the_owners_alone(tmp_path: Path) -> None:
-    modes.make_folder(tmp_path / "share" / "home" / "identity")
-    for folder in ("share", "share/home", "share/home/identity"):
-        assert stat.S_IMODE((tmp_path / folder).stat().st_mode) == 0o700
-
-
-def test_an_open_folder_is_refused_with_the_command_that_mends_it(tmp_path: Path) -> None:
+def test_an_open_folder_or_file_is_refused_with_the_command_that_mends_it(tmp_path: Path) -> None:
     (tmp_path / "open").mkdir(mode=0o755)
     with pytest.raises(LooseModes, match="chmod 700"):
-        modes.make_folder(tmp_path / "open")
+        modes.check_folder(tmp_path / "open")
+    (tmp_path / "file").touch(0o644)
+    with pytest.raises(LooseModes, match="chmod 600"):
+        modes.check_file(tmp_path / "file", (tmp_path / "file").stat())
 
 
-def test_a_file_in_the_way_is_an_error(tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
+def test_what_is_of_another_kind_is_refused_and_what_is_missing_passes(tmp_path: Path) -> None:
+    (tmp_path / "file").touch(0o600)
+    modes.check_file(tmp_path / "file", (tmp_path / "file").stat())
     with pytest.raises(LooseModes, match="not a folder"):
-        modes.make_folder(tmp_path / "file")
-    with pytest.raises(WriteFailed):
-        modes.make_folder(tmp_path / "file" / "below")
+        modes.check_folder(tmp_path / "file")
+    with pytest.raises(LooseModes, match="not a plain file"):
+        modes.check_file(tmp_path, tmp_path.stat())
+    modes.check_folder(tmp_path / "missing")
+
+
+def test_invariant_8_what_belongs_to_another_user_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tmp_path.chmod(0o700)
+    modes.check_folder(tmp_path)
+    status = list(tmp_path.stat())
+    status[4] = 4711
+    monkeypatch.setattr(Path, "stat", lambda self: os.stat_result(status))
+    with pytest.raises(LooseModes, match="another user"):
+        modes.check_folder(tmp_path)
 
 
 def _status(mode: int, uid: int, gid: int) -> os.stat_result:

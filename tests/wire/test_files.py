@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from enigma_fed.base.errors import WireError
-from enigma_fed.storage.jsonfile import seal, unseal
+from enigma_fed.storage.seal import seal, unseal
 from enigma_fed.wire import invitesfile, nodesfile, observationsfile
 from enigma_fed.wire.records import InvitesFile, NodesFile, Observation, Stage
 from tests.support import members

@@ -11,17 +11,15 @@ from enigma_fed.base import limits
 from enigma_fed.base.errors import EnigmaError, StoreDamaged
 from enigma_fed.daemon import controlclient
 from enigma_fed.daemon.checks.scene import Scene, count, failure, ok, size, warning
-from enigma_fed.daemon.init import load_keys, read_membership
+from enigma_fed.daemon.degraded import describe
+from enigma_fed.daemon.init import load_keys
 from enigma_fed.daemon.paths import Paths
+from enigma_fed.federation.store import FederationStore
 from enigma_fed.storage import modes
 from enigma_fed.storage.folderlock import FolderLock
 from enigma_fed.wire.views import Finding
 
 _LIST: Final = "See: enigma-fed peer list"
-_MEND: Final = (
-    "Stop the agent. In {folder}, keep the damaged file under another name, and put its copy (the same name "
-    "with .bak) in its place; the newest change may be missing in it."
-)
 _LOOKED_AT: Final = 10_000
 """Files of the data folder whose modes are looked at: time."""
 _NAMED: Final = 20
@@ -71,15 +69,17 @@ def _loose(paths: Paths) -> Iterator[Finding]:
 
 def stores(scene: Scene) -> Iterator[Finding]:
     """The JSON files can be read and their copies are there."""
-    paths = scene.paths
     try:
-        membership = read_membership(paths)
+        store = FederationStore(scene.paths.data_dir)
+        store.open(writable=False)
     except StoreDamaged as error:
         why = "Without it the node does not know its peers."
-        fix = _MEND.format(folder=paths.federation_dir)
-        yield failure("stores", f"{error.what}: {error.detail}", why, fix)
+        yield failure("stores", f"{error.what}: {error.detail}", why, error.hint)
         return
-    nodes, invites = membership.nodes, membership.invites
+    for recovery in store.recoveries:
+        why = "The copy may be older: until you accept it, there are no joins and no installs."
+        yield failure("stores", describe(recovery), why, "Run: enigma-fed doctor --accept-recovered")
+    nodes, invites = store.membership.nodes, store.membership.invites
     yield ok("stores", f"{count(len(nodes.nodes), 'peer')}, {count(len(invites.outgoing), 'invite')} made")
     invalid = len(nodes.invalid) + len(invites.invalid)
     if invalid:
@@ -87,12 +87,10 @@ def stores(scene: Scene) -> Iterator[Finding]:
         yield warning(
             "stores", f"{count(invalid, 'entry').replace('entrys', 'entries')} unusable", why, _LIST
         )
-    for name in ("nodes.json", "invites.json"):
-        copy = paths.federation_dir / f"{name}.bak"
-        if not copy.exists():
-            why = "If the file is damaged, there is nothing to fall back on."
-            fix = "The next change writes it, such as: enigma-fed invite create"
-            yield warning("stores", f"{copy} is missing", why, fix)
+    for copy, trouble in store.copies().items():
+        why = "If the file is damaged, there is nothing to fall back on."
+        fix = "The next start of the agent, or the next change, writes it anew."
+        yield warning("stores", f"{copy}: {trouble}", why, fix)
 
 
 def agent(scene: Scene) -> Iterator[Finding]:
