@@ -6,6 +6,7 @@ import asyncio
 import faulthandler
 import logging
 import os
+import resource
 import signal
 import sys
 import time
@@ -30,6 +31,7 @@ def run_agent(settings: Settings, paths: Paths, reread: Callable[[], Settings] |
 
     `reread` reads the configuration again on SIGHUP; None: SIGHUP changes nothing. Raises what `serve` does.
     """
+    _leave_no_core()
     notifier = Notifier.take(os.environ)
     if notifier.listening:
         # The watchdog ends a stuck process with SIGABRT: the stacks then stand in the journal.
@@ -40,6 +42,12 @@ def run_agent(settings: Settings, paths: Paths, reread: Callable[[], Settings] |
             runner.run(serve(agent, notifier, reread or (lambda: settings)))
     finally:
         notifier.close()
+
+
+def _leave_no_core() -> None:
+    """A core file would hold the keys and lie where the system likes (invariant 8); tor inherits this."""
+    _, most = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, most))
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
