@@ -8,22 +8,21 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from random import Random
 from typing import Final
 
 import atheris
 
-from tests.fuzz.mutation import TOKENS, mutate
-
 MEMORY_MB: Final = 1024
 SECONDS: Final = 10
 """One input may take this long, on a busy machine, before it counts as a crash."""
 
 
-def dictionary(path: Path) -> Path:
+def dictionary(path: Path, tokens: Iterable[bytes]) -> Path:
     """Write the tokens of our own mutations as a dictionary of libFuzzer's."""
-    lines = ['"' + "".join(f"\\x{byte:02x}" for byte in token) + '"' for token in TOKENS if token]
+    lines = ['"' + "".join(f"\\x{byte:02x}" for byte in token) + '"' for token in tokens if token]
     path.write_text("\n".join(lines) + "\n", encoding="ascii")
     return path
 
@@ -38,6 +37,7 @@ def main() -> None:
     arguments = parser.parse_args()
     with atheris.instrument_imports(include=["enigma_fed"], enable_loader_override=False):
         from tests.fuzz import corpus
+        from tests.fuzz.mutation import TOKENS, mutate
         from tests.fuzz.targets import TARGETS
     target = TARGETS[arguments.target]
     found: Path = arguments.found
@@ -55,7 +55,7 @@ def main() -> None:
         "max_len": target.longest,
         "timeout": SECONDS,
         "rss_limit_mb": MEMORY_MB,
-        "dict": dictionary(found / "tokens.dict"),
+        "dict": dictionary(found / "tokens.dict", TOKENS),
         "artifact_prefix": f"{found}/",
         "print_final_stats": 1,
         "verbosity": 1,
