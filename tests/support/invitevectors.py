@@ -119,6 +119,7 @@ def _members() -> list[tuple[str, str, str, str]]:
         ("name with an escape sequence", signed(name="a\x1b[2Jb"), "invite-malformed", "name"),
         ("name too long", signed(name="x" * 65), "invite-malformed", "name"),
         ("lan is no list", signed(lan="192.168.1.5:80"), "invite-malformed", "lan"),
+        ("lan with a number", signed(lan=[8787]), "invite-malformed", "lan"),
         ("lan with a host name", signed(lan=["example.org:80"]), "invite-malformed", "lan"),
         ("lan without port", signed(lan=["192.168.1.5"]), "invite-malformed", "lan"),
         ("lan with port 0", signed(lan=["192.168.1.5:0"]), "invite-malformed", "lan"),
