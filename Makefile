@@ -2,6 +2,8 @@
 
 BIN := .venv/bin
 PYTHON := $(BIN)/python
+# What is tested to the last branch: bytes from outside, what lies on disk, who somebody is, who may join.
+GATED := enigma_fed.wire,enigma_fed.identity
 # A .venv that uv made has no pip of its own.
 PIP = $$(if $(PYTHON) -c 'import pip' 2>/dev/null; then echo $(PYTHON) -m pip install; else echo uv pip install --python $(PYTHON); fi)
 SOAK_RUNS ?= 20
@@ -30,7 +32,14 @@ check: setup ## format, lint, strict types, layers, docs
 
 test: setup ## all checks and all tests; the ones with real tor come last
 	@$(MAKE) --no-print-directory .lint
+ifeq ($(strip $(ARGS)),)
+	@$(PYTHON) -m coverage run --source=$(GATED) -m pytest
+	@$(PYTHON) -m coverage report --show-missing --skip-covered --fail-under=100 || { \
+		echo "make test: every branch of $(GATED) needs a test (docs/CONTRIBUTING.md)" >&2; exit 1; }
+else
 	@$(PYTHON) -m pytest $(ARGS)
+	@echo "make test: branch coverage was not looked at: that takes the whole suite (no ARGS)"
+endif
 
 .PHONY: .lint
 .lint:

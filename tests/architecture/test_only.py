@@ -142,8 +142,6 @@ TESTED_ELSEWHERE = {
     "wire/nodesfile.py": "tests/wire/test_files.py",
     "wire/invitesfile.py": "tests/wire/test_files.py",
     "wire/observationsfile.py": "tests/wire/test_files.py",
-    "wire/fields.py": "every format reads through it, with vectors",
-    "wire/records.py": "values without behaviour; the files' tests make and read them",
     "wire/views.py": "values without behaviour; tests/wire/test_viewbuild.py makes them",
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from functools import cache
 from typing import Any
 
 import jsonschema
@@ -26,10 +27,15 @@ def through_disk(body: Any) -> Any:
     return json.loads(json.dumps(body))
 
 
-def check_schema(name: str, body: Any) -> None:
+@cache
+def validator(name: str) -> jsonschema.Draft202012Validator:
     schema = json.loads((SCHEMAS / f"{name}.schema.json").read_text(encoding="utf-8"))
     jsonschema.Draft202012Validator.check_schema(schema)
-    jsonschema.validate(json.loads(seal(body, 1)), schema, cls=jsonschema.Draft202012Validator)
+    return jsonschema.Draft202012Validator(schema)
+
+
+def check_schema(name: str, body: Any) -> None:
+    validator(name).validate(json.loads(seal(body, 1)))
 
 
 @given(members.nodes_files())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
+import re
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -217,6 +218,19 @@ def test_a_request_is_no_reply_and_a_reply_no_request() -> None:
     reply["Federation-Audience"] = str(B.did)
     with pytest.raises(WireError):
         httpsig.read_request(reply, "application/json")
+
+
+@pytest.mark.parametrize(
+    ("parameter", "other"),
+    [("keyid", "7"), ("nonce", "7"), ("tag", "7"), ("created", '"7"'), ("expires", "-7")],
+)
+def test_a_parameter_of_another_kind_is_refused(parameter: str, other: str) -> None:
+    fields = signed_fields(A, B.did, call_body(), WALL)
+    said = fields["Signature-Input"]
+    fields["Signature-Input"] = re.sub(rf'{parameter}=("[^"]*"|\d+)', f"{parameter}={other}", said)
+    assert fields["Signature-Input"] != said
+    with pytest.raises(WireError):
+        httpsig.read_request(fields, "application/json")
 
 
 def test_an_unsigned_reply_says_so() -> None:

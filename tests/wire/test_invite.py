@@ -52,6 +52,15 @@ def test_what_a_code_says() -> None:
     assert draft.signing_input.startswith(b'enigma-fed/invite/v1\n{"did":"did:key:z6Mk')
 
 
+def test_a_draft_says_what_it_is_given_and_nothing_of_what_it_is_not() -> None:
+    token, scope = bytes(16), TrustLevel.OBSERVER
+    bare = invite.draft(did(1), onion(1), token, scope, 1, 2, None)
+    assert not bare.members.keys() & {"name", "for", "lan"}
+    full = invite.draft(did(1), onion(1), token, scope, 1, 2, "attic", did(2))
+    said = take(full.seal(key(1).sign(full.signing_input)))
+    assert (said.name, said.for_did) == ("attic", did(2))
+
+
 def test_invariant_8_a_token_shows_in_no_representation() -> None:
     said = invite.decode(invitevectors.signed())
     assert invitevectors.TOKEN.hex() not in repr(said)

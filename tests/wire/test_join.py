@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 from typing import Any
 
 import pytest
@@ -32,6 +33,12 @@ def test_params_round_trip(binary: bool, more: dict[str, str]) -> None:
     params = JoinParams.from_object({**GOOD, **more}, binary=binary)
     assert params.to_object(binary=binary) == {**GOOD, **more}
     assert GOOD["token"] not in repr(params)
+
+
+def test_what_is_kept_of_a_token_is_its_hash() -> None:
+    params = JoinParams.from_object(GOOD, binary=False)
+    assert params.token_hash == hashlib.sha256(params.token).digest()
+    assert params.token.hex() not in repr(params)
 
 
 def test_unknown_members_are_ignored() -> None:

@@ -73,6 +73,18 @@ def test_results_are_spliced_into_canonical_envelopes(form: BodyForm, call_id: j
         assert body == cbor.encode({"jsonrpc": "2.0", "id": call_id, "result": result})
 
 
+def test_the_form_is_told_by_exactly_its_content_type() -> None:
+    assert [jsonrpc.body_form(form.value) for form in FORMS] == FORMS
+    for other in (
+        "",
+        "application/json; charset=utf-8",
+        "Application/JSON",
+        "text/json",
+        "application/cbor ",
+    ):
+        assert jsonrpc.body_form(other) is None
+
+
 @pytest.mark.parametrize("form", FORMS)
 def test_results_go_round(form: BodyForm) -> None:
     body = jsonrpc.encode_result(form, 1, form.encode({"x": [1, None]}))

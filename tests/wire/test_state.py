@@ -160,6 +160,7 @@ def test_the_receiver_takes_the_nearest_tenth_of_the_cpu(percent: float, tenths:
         {"node_name": ""},
         {"node_name": "\x1b[31mred"},
         {"node_name": "x" * 65},
+        {"node_name": 7},
         {"apps": None},
         {"apps": {}},
         {"apps": [{"id": "a", "status": "running"}, {"id": "a", "status": "stopped"}]},
@@ -176,6 +177,14 @@ def test_the_receiver_takes_the_nearest_tenth_of_the_cpu(percent: float, tenths:
 def test_what_a_peer_must_not_send_is_refused(change: dict[str, object]) -> None:
     with pytest.raises(WireError):
         state.snapshot_from_object({"apps": [], **change})
+
+
+@pytest.mark.parametrize("sig", [None, 7, "A" * 129, "AB", bytes(64)])
+def test_a_signature_is_text_of_64_bytes_in_json(sig: object) -> None:
+    good = {"epoch": "00" * 8, "seq": 1, "ts": 0, "started": 1, "state": {"apps": []}, "sig": "A" * 86}
+    assert state.full_state_from_object(good, binary=False).signature == bytes(64)
+    with pytest.raises(WireError):
+        state.full_state_from_object({**good, "sig": sig}, binary=False)
 
 
 def test_a_file_of_the_rust_agent_is_read_leniently() -> None:
