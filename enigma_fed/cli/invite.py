@@ -40,18 +40,22 @@ def invite() -> None:
         "enigma-fed invite create",
         "enigma-fed invite create --scope trusted --ttl 2h",
         "enigma-fed invite create --for did:key:z6MkhaXgBZDvotDkL5257faiztiGiC2QtKLGpbnnEGta2doK",
+        "enigma-fed invite create --legacy",
         "enigma-fed invite create --qr-file invite.png",
     ),
 )
 @click.option("--scope", type=SCOPE, default="observer", show_default=True, help="What they will be here.")
 @ttl_option
 @click.option("--for", "for_did", metavar="DID", help="The only home that can join with it (its DID).")
+@click.option("--legacy", is_flag=True, help="For the Rust agent, whose join you then approve by hand.")
 @click.option("--qr", is_flag=True, help="Draw the code as a QR code, too.")
 @click.option("--qr-file", metavar="FILE", help="Write the code as a QR code into a new .png or .svg file.")
-def create(scope: str, ttl: int, for_did: str | None, qr: bool, qr_file: str | None) -> None:
+def create(scope: str, ttl: int, for_did: str | None, legacy: bool, qr: bool, qr_file: str | None) -> None:
     """Make an invite code for one other home, and print it.
 
     An observer sees this node's state; a trusted home may also ask for installs (nothing installs yet).
+    The Rust agent does not say which code it joins with: while a --legacy invite is open, joins without
+    a code wait for your approval, and whoever you approve may ask with that agent's weaker signature.
     """
     from enigma_fed.cli import output
 
@@ -62,7 +66,7 @@ def create(scope: str, ttl: int, for_did: str | None, qr: bool, qr_file: str | N
             from enigma_fed.cli.qr import check_terminal
 
             check_terminal(_specimen(node.identity(), scope, ttl, for_did))
-        made = node.invite_create(scope, ttl, for_did=for_did)
+        made = node.invite_create(scope, ttl, for_did=for_did, legacy=legacy)
     code = made.code or ""
     if here.json:
         output.data_json(made)
@@ -130,6 +134,11 @@ def _tell_created(made: InviteView) -> None:
         f"{duration(lifetime)}, and makes them {role(made.scope or '')} here.{only} "
         "They type: enigma-fed invite accept"
     )
+    if made.legacy:
+        output.advise(
+            "Its join names no code and proves only a key: compare the DID with its owner before you let it "
+            "in. See who waits: enigma-fed peer list"
+        )
     output.advise(f"To take it back: enigma-fed invite revoke {made.id}")
 
 

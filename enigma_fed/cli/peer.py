@@ -164,6 +164,7 @@ def _membership(entry: PeerView, now: float) -> list[tuple[str, str]]:
         ("Onion address", entry.onion),
         ("Trust here", entry.trust_level),
         ("Our trust there", entry.granted_trust or ""),
+        ("Legacy requests", "answered with our state" if entry.legacy else ""),
         ("Stage", f"{entry.stage}, since {at(entry.stage_at, now)}" if entry.stage else ""),
         ("Liveness", f"{entry.liveness}, paused" if entry.paused else entry.liveness),
         ("Last seen", at(entry.last_seen, now)),
@@ -219,22 +220,44 @@ def _or_explain(node: Operations, ref: str, operation: Callable[[str], T]) -> T:
 
 
 @peer.command(
-    "trust", examples=("enigma-fed peer trust attic trusted", "enigma-fed peer trust attic untrusted")
+    "trust",
+    examples=(
+        "enigma-fed peer trust attic trusted",
+        "enigma-fed peer trust attic untrusted",
+        "enigma-fed peer trust attic observer --legacy",
+    ),
 )
 @click.argument("ref", metavar="PEER")
 @click.argument("level", type=TRUST)
-def trust(ref: str, level: str) -> None:
+@click.option("--legacy/--no-legacy", default=None, help="Answer the Rust agent's weaker signature, or not.")
+def trust(ref: str, level: str, legacy: bool | None) -> None:
     """Set what PEER may do here.
 
     An untrusted peer may do nothing, an observer sees this node's state, a trusted one may also ask for
     installs (nothing installs yet).
+    The Rust agent signs the time alone. With --legacy such a request of PEER is answered with this node's
+    state, and with nothing else; without either flag that stays as it is.
     """
     from enigma_fed.cli.humane import role
 
     here = current()
     with _opened(here, ref, mutating=True) as node:
-        entry = node.peer_trust(ref, level)
+        entry = node.peer_trust(ref, level, legacy)
     _done(here, entry, f"{_name(entry)} is {role(entry.trust_level)} here now.")
+    if legacy and not here.json:
+        _warn_of_legacy(entry)
+
+
+def _warn_of_legacy(entry: PeerView) -> None:
+    from enigma_fed.cli import output
+    from enigma_fed.cli.humane import printable
+
+    name = printable(_name(entry))
+    output.talk(
+        f"Warning: whoever receives a legacy request of {name} can play it here within a minute, and read "
+        f"this node's state in its name. Take it back once {name} is up to date: "
+        f"enigma-fed peer trust {entry.did} {entry.trust_level} --no-legacy"
+    )
 
 
 @peer.command(

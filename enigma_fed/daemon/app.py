@@ -32,7 +32,7 @@ from enigma_fed.daemon.status import Running, compose, tor_view
 from enigma_fed.daemon.torplan import TorPlan, export_onion, make_plan, make_tor
 from enigma_fed.federation.client import GET_STATE, RpcPeerCaller
 from enigma_fed.federation.hooks import Hooks
-from enigma_fed.federation.methods import peer_joined_method
+from enigma_fed.federation.methods import peer_joined_method, tokenless_join_method
 from enigma_fed.federation.service import Federation
 from enigma_fed.federation.store import FederationStore
 from enigma_fed.identity.nodekey import NodeKey
@@ -204,7 +204,8 @@ class RunningNode:
         return make_tor(plan, paths, onion, lambda: self._listeners.onion_address, needs)
 
     def _make_endpoint(self, around: Surroundings) -> RpcEndpoint:
-        methods = (get_state_method(self._state), peer_joined_method(self.federation))
+        get_state = get_state_method(self._state)
+        methods = (get_state, peer_joined_method(self.federation))
         return RpcEndpoint(
             self._key,
             MethodTable((*methods, package_install(self.federation.suspended))),
@@ -212,6 +213,7 @@ class RunningNode:
             around.clock,
             around.random,
             self._clock_state.challenge_everyone,
+            legacy_methods=(get_state, tokenless_join_method(self.federation)),
         )
 
     def _make_session(self, around: Surroundings) -> aiohttp.ClientSession:

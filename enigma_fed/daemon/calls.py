@@ -55,6 +55,8 @@ class PeerTrust(Params, frozen=True):
 
     ref: str
     level: str
+    legacy: bool | None = None
+    """Whether it may ask with the old header set; None leaves that as it is."""
 
 
 class PeerRename(Params, frozen=True):

@@ -69,9 +69,9 @@ class Desk:
         """Let a joiner in that waits."""
         return await self._federation.approve(ref)
 
-    async def peer_trust(self, ref: str, level: str) -> PeerView:
-        """Set a peer's trust."""
-        return await self._federation.set_trust(ref, _level(level, "trust level"))
+    async def peer_trust(self, ref: str, level: str, legacy: bool | None) -> PeerView:
+        """Set a peer's trust, and whether it may ask with the old header set."""
+        return await self._federation.set_trust(ref, _level(level, "trust level"), legacy)
 
     async def peer_rename(self, ref: str, name: str | None) -> PeerView:
         """Set our own name for a peer."""

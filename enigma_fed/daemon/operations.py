@@ -93,9 +93,12 @@ class Operations:
         """Let a joiner in that waits."""
         return self.call(calls.PEER_APPROVE, calls.PeerRef(ref=ref))
 
-    def peer_trust(self, ref: str, level: str) -> PeerView:
-        """Set what the peer may do here: trusted, observer or untrusted."""
-        return self.call(calls.PEER_TRUST, calls.PeerTrust(ref=ref, level=level))
+    def peer_trust(self, ref: str, level: str, legacy: bool | None = None) -> PeerView:
+        """Set what the peer may do here: trusted, observer or untrusted.
+
+        `legacy` lets it ask for our state with the old header set, or not any more; None changes nothing.
+        """
+        return self.call(calls.PEER_TRUST, calls.PeerTrust(ref=ref, level=level, legacy=legacy))
 
     def peer_rename(self, ref: str, name: str | None) -> PeerView:
         """Set our own name for it; None takes it away."""

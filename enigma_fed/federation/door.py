@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 import msgspec
 
@@ -11,7 +11,7 @@ from enigma_fed.base import limits
 from enigma_fed.base.clock import Clock
 from enigma_fed.base.ids import Did
 from enigma_fed.base.ratelimit import TokenBucket
-from enigma_fed.base.rpc_errors import Busy, InvalidParams, UnknownToken
+from enigma_fed.base.rpc_errors import AwaitingApproval, Busy, InvalidParams, UnknownToken
 from enigma_fed.base.suspension import Suspended
 from enigma_fed.federation import inviting, journal, rules
 from enigma_fed.federation.client import PEER_JOINED
@@ -22,7 +22,7 @@ from enigma_fed.federation.store import FederationStore
 from enigma_fed.identity.nodekey import NodeKey
 from enigma_fed.identity.signing import verify
 from enigma_fed.rpc.methods import Params, Standing
-from enigma_fed.wire.join import JoinParams, JoinReply
+from enigma_fed.wire.join import JoinParams, JoinReply, TokenlessJoin
 from enigma_fed.wire.records import Membership, Observation, TrustLevel
 
 T = TypeVar("T")
@@ -41,6 +41,7 @@ class Door:
         self._heard_at: dict[Did, float] = {}
         rate = limits.JOIN_TRIES_UNKNOWN / 60
         self._unknown_tokens = TokenBucket(rate, limits.JOIN_TRIES_UNKNOWN)
+        self._tokenless = TokenBucket(rate, limits.JOIN_TRIES_UNKNOWN)
 
     def standing(self, did: Did) -> Standing:
         """What this DID is here."""
@@ -73,6 +74,39 @@ class Door:
         if not self._unknown_tokens.take(self._clock.boot()):
             raise Busy("too many unknown tokens")
         raise UnknownToken
+
+    def is_legacy(self, did: Did) -> bool:
+        """Whether the owner lets this member ask with the old header set."""
+        node = self._store.node(did)
+        return node is not None and node.legacy
+
+    def admit_legacy(self, did: Did, trust: TrustLevel | None) -> None:
+        """Let a member that is marked legacy read; nothing is stored. Raises Unsigned, NotAllowed.
+
+        It is not heard and confirms nothing: whoever received such a request can have sent this one.
+        """
+        rules.check_legacy(self._store.node(did), trust)
+
+    def awaits_tokenless(self) -> bool:
+        """Whether a legacy invite is open, and joins are not suspended."""
+        return inviting.awaits_tokenless(self._store.membership, self._now()) and not self.suspended()
+
+    def check_tokenless(self) -> None:
+        """Count one join without a token; raises Busy, so that they cost few signature checks."""
+        if not self._tokenless.take(self._clock.boot()):
+            raise Busy("too many joins without a token")
+
+    async def joined_without_token(self, params: TokenlessJoin) -> NoReturn:
+        """Keep a join without a token for the owner, if it can be; raises AwaitingApproval either way.
+
+        Raises InvalidParams for a signature that does not hold; Unsigned, Busy.
+        """
+        if not verify(params.did.public_key, params.message, params.signature):
+            raise InvalidParams("signature: it does not hold")
+        if params.did == self._node.did:
+            raise InvalidParams("did: this node itself")
+        await self._apply(lambda m: inviting.join_without_token(m, params, self._now()))
+        raise AwaitingApproval
 
     def heard(self, did: Did) -> None:
         """A member's signed request came in."""

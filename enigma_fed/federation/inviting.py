@@ -108,7 +108,7 @@ def revoke(membership: Membership, invite_id: str, now: int) -> Decision[Outgoin
     ended = msgspec.structs.replace(invite, code=None, stage=Stage.REVOKED, stage_at=now)
     changed = put_outgoing(membership, invite, ended)
     left = tuple(entry for entry in changed.invites.pending if entry.token_hash != invite.token_hash)
-    if not any(entry.legacy and is_usable(entry, now) for entry in changed.invites.outgoing):
+    if not awaits_tokenless(changed, now):
         left = tuple(entry for entry in left if entry.token_hash is not None)
     return Decision(put_pending(changed, left), ended)
 
@@ -172,6 +172,11 @@ def _receive_with(
     return Decision(joined, JoinReply(node.trust_level))
 
 
+def awaits_tokenless(membership: Membership, now: int) -> bool:
+    """Whether a legacy invite is open."""
+    return any(entry.legacy and is_usable(entry, now) for entry in membership.invites.outgoing)
+
+
 def join_without_token(membership: Membership, join: TokenlessJoin, now: int) -> Decision[None]:
     """Keep a join without a token for the owner, while a legacy invite is open that fits it.
 
@@ -179,7 +184,7 @@ def join_without_token(membership: Membership, join: TokenlessJoin, now: int) ->
     asks has proved nothing, and is not told who is a member here, or was. Raises UnknownToken when
     no legacy invite is open, Busy when too many wait.
     """
-    if not any(entry.legacy and is_usable(entry, now) for entry in membership.invites.outgoing):
+    if not awaits_tokenless(membership, now):
         raise UnknownToken("no invite for a join without a token is open")
     refusal = AwaitingApproval("the owner has to approve a join without a token")
     known = waiting(membership, now)
@@ -333,6 +338,8 @@ def _let_in(
         last_seen=member.last_seen if member else None,
         last_state=member.last_state if member else None,
         paused=member.paused if member else False,
+        # The Rust agent asks with its old header set alone; who joined by a signed request needs no mark.
+        legacy=member.legacy if member else joiner.token_hash is None,
     )
     joined = put_node(membership, node)
     invite = find_outgoing(joined, token_hash)

@@ -24,6 +24,10 @@ _MEMBER: Final = {
 }
 
 
+_LEGACY: Final = "may ask for this node's state with the old, replayable header set"
+_NOT_LEGACY: Final = "may no longer ask with the old header set"
+
+
 def changes(before: Membership, after: Membership) -> Iterator[str]:
     """The lines of the log; none when nothing changed that an owner would ask for later."""
     if before is after:
@@ -55,6 +59,8 @@ def _member(old: Node | None, new: Node) -> Iterator[str]:
         yield _MEMBER[new.stage].format(who=_name(new), trust=new.trust_level, why=why)
     if old is not None and old.trust_level is not new.trust_level:
         yield f"{_name(new)} is {new.trust_level} here now, {old.trust_level} before"
+    if new.legacy is not (old is not None and old.legacy):
+        yield f"{_name(new)} {_LEGACY if new.legacy else _NOT_LEGACY}"
     if new.they_forgot_us and (old is None or not old.they_forgot_us):
         yield f"{_name(new)} no longer knows this node"
 

@@ -13,7 +13,7 @@ import msgspec
 from enigma_fed.base import limits
 from enigma_fed.base.errors import Conflict, PeerNotFound, WireError
 from enigma_fed.base.ids import Did
-from enigma_fed.base.rpc_errors import NotAllowed, Removed, UnknownPeer
+from enigma_fed.base.rpc_errors import NotAllowed, Removed, UnknownPeer, Unsigned
 from enigma_fed.federation.accepting import confirmed_incoming, ended_incoming, is_open
 from enigma_fed.federation.decision import (
     Decision,
@@ -54,6 +54,20 @@ def check_rights(node: Node, needed: TrustLevel | None) -> None:
     """
     if not node.confirmed:
         raise NotAllowed("the join is not confirmed")
+    _check_level(node, needed)
+
+
+def check_legacy(node: Node | None, needed: TrustLevel | None) -> None:
+    """Whether a request with the old header set is served; raises Unsigned, NotAllowed.
+
+    The owner's mark stands in for the confirmation, which such a peer cannot give; it gives none either.
+    """
+    if node is None or not node.legacy or node.stage is Stage.REFUSED:
+        raise Unsigned("the request carries no signature")
+    _check_level(node, needed)
+
+
+def _check_level(node: Node, needed: TrustLevel | None) -> None:
     least = TrustLevel.OBSERVER if needed is None else needed
     if node.trust_level.rank < least.rank:
         raise NotAllowed(f"it takes the trust level {least}")
@@ -162,9 +176,12 @@ def _removed_us(membership: Membership, node: Node, now: int) -> Decision[None]:
     return Decision(put_node(membership, node), None)
 
 
-def set_trust(membership: Membership, did: Did, level: TrustLevel) -> Decision[Node]:
-    """What the peer may do here from now on."""
-    return _edit(membership, did, trust_level=level)
+def set_trust(
+    membership: Membership, did: Did, level: TrustLevel, legacy: bool | None = None
+) -> Decision[Node]:
+    """What the peer may do here from now on; `legacy` None leaves that mark as it is."""
+    marks = {} if legacy is None else {"legacy": legacy}
+    return _edit(membership, did, trust_level=level, **marks)
 
 
 def pause(membership: Membership, did: Did, paused: bool) -> Decision[Node]:

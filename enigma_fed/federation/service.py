@@ -215,13 +215,16 @@ class Federation(Door):
         node = await self._apply(lambda m: inviting.approve(m, joiner.did, self._now()))
         return self._view(node)
 
-    async def set_trust(self, ref: str, level: TrustLevel) -> PeerView:
-        """Set what the peer may do here and cut what is in flight; raises PeerNotFound, WriteFailed."""
+    async def set_trust(self, ref: str, level: TrustLevel, legacy: bool | None = None) -> PeerView:
+        """Set what the peer may do here and cut what is in flight; raises PeerNotFound, WriteFailed.
+
+        `legacy` lets it ask with the old header set or not; None leaves that as it is.
+        """
         known = self._find(ref)
-        if level.rank > known.trust_level.rank:
+        if level.rank > known.trust_level.rank or (legacy and not known.legacy):
             self._refuse_while_suspended()
         did = known.did
-        node = await self._apply(lambda m: rules.set_trust(m, did, level))
+        node = await self._apply(lambda m: rules.set_trust(m, did, level, legacy))
         self._hooks.cut(did)
         return self._view(node)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from aiohttp import HttpVersion11, StreamReader, web
@@ -32,8 +32,9 @@ from enigma_fed.rpc import rules
 from enigma_fed.rpc.challenge import Challenger
 from enigma_fed.rpc.circuits import Circuit, Circuits
 from enigma_fed.rpc.connections import SERVER_NAME, BoundedConnection, BoundedServer, Connections
-from enigma_fed.rpc.gate import Doorkeeper, Gate, Passage, in_start_window
+from enigma_fed.rpc.gate import Doorkeeper, Gate, in_start_window
 from enigma_fed.rpc.methods import Caller, EncodedResult, Method, MethodTable, Result, Standing
+from enigma_fed.rpc.passage import Passage
 from enigma_fed.wire import httpsig, jsonrpc
 from enigma_fed.wire.jsonrpc import BodyForm
 
@@ -56,8 +57,12 @@ class RpcEndpoint:
         clock: Clock,
         random: Callable[[int], bytes],
         challenge_everyone: Callable[[], bool] = lambda: False,
+        legacy_methods: Iterable[Method] = (),
     ) -> None:
-        """`challenge_everyone` is asked on top of the first 180 s; `random` gives secret random bytes."""
+        """`challenge_everyone` is asked on top of the first 180 s; `random` gives secret random bytes.
+
+        `legacy_methods` are reached by the Rust agent's own requests, which are not signed as ours are.
+        """
         started = clock.boot()
         self._key = key
         self._keyid = key.did.url
@@ -71,6 +76,7 @@ class RpcEndpoint:
             doorkeeper,
             Challenger(random(_SECRET_BYTES)),
             lambda boot: in_start_window(boot, started) or challenge_everyone(),
+            MethodTable(legacy_methods),
         )
         self.statistics: Counter[str] = Counter()
         """Replies by the word of their error, `ok` for results, `bad-http` for what could not be read."""
@@ -146,10 +152,12 @@ class RpcEndpoint:
             except EnigmaError as error:
                 return self._error(passage, error)
         self.statistics["ok"] += 1
-        return self._reply(passage, 200, body)
+        return self._reply(passage, 200, body, signed=passage.signature_held)
 
     async def _run(self, passage: Passage, method: Method, did: Did) -> Result:
-        if passage.standing is Standing.MEMBER:
+        if passage.legacy:
+            self._doorkeeper.admit_legacy(did, method.trust)
+        elif passage.standing is Standing.MEMBER:
             await self._doorkeeper.admit(did, method.name, method.trust)
         elif passage.standing is Standing.SELF and not method.open_to_self:
             raise NotAllowed("a node calls this at its peers only")
@@ -169,12 +177,13 @@ class RpcEndpoint:
             challenge = told.challenge if isinstance(told, Stale) else ""
             body = jsonrpc.encode_error(passage.form, call.id if call else None, told, challenge)
         held = passage.signature_held
-        if rules.is_signed(told, signature_held=held, standing=passage.standing):
-            return self._reply(passage, status, body)
-        return _response(status, body, {httpsig.CONTENT_TYPE: passage.form.value})
+        signed = rules.is_signed(told, signature_held=held, standing=passage.standing)
+        return self._reply(passage, status, body, signed=signed)
 
-    def _reply(self, passage: Passage, status: int, body: bytes) -> web.Response:
-        """A reply that is signed and bound to its request."""
+    def _reply(self, passage: Passage, status: int, body: bytes, *, signed: bool) -> web.Response:
+        """A reply; where `signed`, bound to its request."""
+        if not signed:
+            return _response(status, body, {httpsig.CONTENT_TYPE: passage.form.value})
         fields = httpsig.sign_reply(
             self._key.sign,
             keyid=self._keyid,

@@ -9,7 +9,6 @@ asked for before the nonce is remembered, so the retry with the same nonce can p
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Protocol
 
@@ -36,17 +35,16 @@ from enigma_fed.base.rpc_errors import (
 from enigma_fed.identity.signing import verify
 from enigma_fed.rpc import rules
 from enigma_fed.rpc.challenge import Challenger
+from enigma_fed.rpc.legacydoor import LegacyDoor, LegacyKeeper
 from enigma_fed.rpc.methods import Method, MethodTable, Params, Standing, TokenParams
 from enigma_fed.rpc.noncetable import NonceTable
+from enigma_fed.rpc.passage import Passage
 from enigma_fed.wire import contentdigest, httpsig, jsonrpc
 from enigma_fed.wire.httpsig import Fields, SignedRequest
-from enigma_fed.wire.jsonrpc import BodyForm, Call
 from enigma_fed.wire.records import TrustLevel
 
-__all__ = ["Doorkeeper", "Gate", "Passage", "Standing"]
 
-
-class Doorkeeper(Protocol):
+class Doorkeeper(LegacyKeeper, Protocol):
     """Who knows the members: the federation."""
 
     def standing(self, did: Did) -> Standing:
@@ -66,29 +64,6 @@ class Doorkeeper(Protocol):
         ...
 
 
-@dataclass(slots=True)
-class Passage:
-    """How far one request has come; the reply is made from it even when a check fails."""
-
-    form: BodyForm
-    did: Did | None = None
-    standing: Standing = Standing.UNKNOWN
-    signature_field: str = ""
-    signature_held: bool = False
-    past_nonce: bool = False
-    """Whether the trust step is reached: errors are HTTP 200 from here on."""
-    call: Call | None = None
-    method: Method | None = None
-    params: Params | None = None
-    token_hash: bytes | None = None
-    """Of the token that a join brings, once it was looked up."""
-
-    @property
-    def of_a_member(self) -> bool:
-        """Whether the signature holds, and is a member's or this node's own."""
-        return self.signature_held and self.standing in (Standing.MEMBER, Standing.SELF)
-
-
 class Gate:
     """The checks up to the nonce, with the replay table and the challenges that they need."""
 
@@ -99,18 +74,26 @@ class Gate:
         doorkeeper: Doorkeeper,
         challenger: Challenger,
         challenge_all: Callable[[float], bool],
+        legacy_methods: MethodTable,
     ) -> None:
-        """`challenge_all` tells, at a boot time in seconds, whether every caller is to be challenged."""
+        """`challenge_all` tells, at a boot time in seconds, whether every caller is to be challenged.
+
+        `legacy_methods` are those that the Rust agent's own requests reach.
+        """
         self._own = str(own)
         self._methods = methods
         self._doorkeeper = doorkeeper
         self._challenger = challenger
         self._challenge_all = challenge_all
         self._nonces = NonceTable()
+        self._legacy = LegacyDoor(legacy_methods, doorkeeper, self._nonces, challenge_all)
         self._parse_keyid = lru_cache(maxsize=limits.DIDS_CACHED)(Did.parse_url)
 
     def examine(self, passage: Passage, fields: Fields, body: bytes, *, wall: float, boot: float) -> None:
         """Run every check; on return `passage` has a method to run. Raises RpcError, WireError."""
+        if httpsig.is_unsigned(fields):
+            self._legacy.examine(passage, fields, body, wall=wall, boot=boot)
+            return
         signed = httpsig.read_request(fields, passage.form.value)
         did = self._read_keyid(signed.keyid)
         passage.did, passage.signature_field = did, signed.signature_field

@@ -69,6 +69,16 @@ class TokenParams(Params, Protocol):
         ...
 
 
+@runtime_checkable
+class NamesItself(Params, Protocol):
+    """The parameters of a method that is open without any signature: they name the caller."""
+
+    @property
+    def did(self) -> Did:
+        """Who the caller says it is; the handler checks the proof inside the params."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Method:
     """One method: how its params are read, who may call it, what runs.

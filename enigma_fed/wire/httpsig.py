@@ -97,6 +97,11 @@ def single(fields: Fields, name: str) -> str | None:
     return values[0] if values else None
 
 
+def is_unsigned(fields: Fields) -> bool:
+    """Whether a request carries neither of the two fields of a signature."""
+    return not fields.getall(SIGNATURE, ()) and not fields.getall(SIGNATURE_INPUT, ())
+
+
 def read_request(fields: Fields, content_type: str) -> SignedRequest:
     """Read the signature of a `POST /rpc/v1` whose content type is known to be `content_type`.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Final, Self
 
 import msgspec
 
@@ -11,6 +11,8 @@ from enigma_fed.base.ids import Did, OnionAddress
 from enigma_fed.wire import fields, hexadecimal
 from enigma_fed.wire.invite import TOKEN_BYTES, hash_token
 from enigma_fed.wire.records import TrustLevel
+
+_SUFFIX: Final = ".onion"
 
 
 class JoinParams(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,11 +73,14 @@ class TokenlessJoin(msgspec.Struct, frozen=True, kw_only=True):
     onion: OnionAddress
     signature: bytes
     """Ed25519, 64 bytes, over `message`; not checked here."""
+    bare_onion: bool = False
+    """Whether it named its onion without `.onion`, as that agent may do."""
 
     @property
     def message(self) -> bytes:
-        """What the signature covers."""
-        return joining_message(self.did, self.onion)
+        """What the signature covers: the onion as it was named."""
+        onion = str(self.onion)
+        return _joining_message(self.did, onion.removesuffix(_SUFFIX) if self.bare_onion else onion)
 
     @classmethod
     def from_object(cls, obj: object, *, binary: bool) -> Self:
@@ -86,17 +91,20 @@ class TokenlessJoin(msgspec.Struct, frozen=True, kw_only=True):
         members = fields.mapping(obj, "params")
         if "token" in members:
             raise WireError("token: a join with a token is a signed request")
+        named = fields.text(members, "onion")
+        bare = not named.endswith(_SUFFIX)
         return cls(
             did=fields.identity(members),
-            onion=fields.onion(members, "onion"),
+            onion=fields.onion({"onion": named + _SUFFIX if bare else named}, "onion"),
             signature=fields.hexadecimals(members, "signature", 64),
+            bare_onion=bare,
         )
 
     def to_object(self, *, binary: bool) -> object:
         """The parameters as plain values."""
         return {
             "did": str(self.did),
-            "onion": str(self.onion),
+            "onion": str(self.onion).removesuffix(_SUFFIX) if self.bare_onion else str(self.onion),
             "pubkey": hexadecimal.encode(self.did.public_key),
             "signature": hexadecimal.encode(self.signature),
         }
@@ -123,4 +131,8 @@ class JoinReply(msgspec.Struct, frozen=True):
 
 def joining_message(did: Did, onion: OnionAddress) -> bytes:
     """What a joiner signs inside the parameters, as the Rust agent does."""
+    return _joining_message(did, str(onion))
+
+
+def _joining_message(did: Did, onion: str) -> bytes:
     return f"peer-joined:{did}:{onion}:{hexadecimal.encode(did.public_key)}".encode("ascii")

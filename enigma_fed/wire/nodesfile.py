@@ -97,6 +97,7 @@ def encode_node(node: Node) -> Mapping[str, object]:
         "last_error_at": _time_out(node.last_error_at),
         "paused": node.paused,
         "they_forgot_us": node.they_forgot_us,
+        "legacy": node.legacy,
     }
 
 
@@ -123,6 +124,7 @@ def decode_node(members: fields.Object) -> Node:
         last_error_at=fields.optional(fields.time, members, "last_error_at"),
         paused=fields.boolean(members, "paused"),
         they_forgot_us=fields.boolean(members, "they_forgot_us"),
+        legacy=fields.boolean(members, "legacy"),
     )
 
 

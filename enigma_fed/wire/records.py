@@ -87,6 +87,8 @@ class Node(msgspec.Struct, frozen=True, kw_only=True):
     last_error_at: int | None = None
     paused: bool = False
     they_forgot_us: bool = False
+    legacy: bool = False
+    """The owner lets it ask for our state with the old header set (PROTOCOL section 1.6)."""
 
     @property
     def display_name(self) -> str:

@@ -59,6 +59,7 @@ def peer_view(node: Node, observation: Observation | None, liveness: str, now: f
         last_error_at=_time(error_at),
         paused=node.paused,
         they_forgot_us=node.they_forgot_us,
+        legacy=node.legacy,
         liveness=liveness,
         age_s=None if state is None else _age(now, state_at, observation),
         latency_ms=observation.latency_ms if observation else None,

@@ -67,6 +67,8 @@ class PeerView(View, frozen=True, kw_only=True):
     last_error_at: str | None = None
     paused: bool = False
     they_forgot_us: bool = False
+    legacy: bool = False
+    """It may ask for our state with the old header set, by the owner's wish."""
     liveness: str = "unknown"
     """up, late, offline or unknown (PROTOCOL section 8)."""
     age_s: float | None = None

@@ -134,7 +134,7 @@ class FakeNode(Operations):
         self, scope: str, ttl_s: int, *, for_did: str | None = None, legacy: bool = False
     ) -> InviteView:
         self._call("invite_create", scope, ttl_s, *([for_did] if for_did else []), *(["legacy"] * legacy))
-        return msgspec.structs.replace(INVITE, scope=scope)
+        return msgspec.structs.replace(INVITE, scope=scope, legacy=legacy)
 
     def invite_accept(self, code: str, trust: str, allow_unsigned: bool) -> InviteView:
         self._call("invite_accept", code, trust, allow_unsigned)
@@ -168,9 +168,9 @@ class FakeNode(Operations):
         self._call("peer_approve", ref)
         return self._found(ref)
 
-    def peer_trust(self, ref: str, level: str) -> PeerView:
-        self._call("peer_trust", ref, level)
-        return msgspec.structs.replace(self._found(ref), trust_level=level)
+    def peer_trust(self, ref: str, level: str, legacy: bool | None = None) -> PeerView:
+        self._call("peer_trust", ref, level, *([] if legacy is None else [legacy]))
+        return msgspec.structs.replace(self._found(ref), trust_level=level, legacy=bool(legacy))
 
     def peer_rename(self, ref: str, name: str | None) -> PeerView:
         self._call("peer_rename", ref, name)

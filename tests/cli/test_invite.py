@@ -192,3 +192,12 @@ def test_revoke() -> None:
     assert invoke("invite", "revoke", "5f1c02ab", node=node).exit_code == 0
     assert ("invite_revoke", "5f1c02ab") in node.calls
     assert invoke("invite", "revoke", "5f1c02ab", "--json", node=node).json["stage"] == "revoked"
+
+
+def test_a_legacy_invite_says_what_to_compare_and_where_to_look() -> None:
+    node = FakeNode()
+    said = invoke("invite", "create", "--legacy", node=node)
+    assert ("invite_create", "observer", 86400, "legacy") in node.calls
+    assert "compare the DID" in said.err
+    assert "enigma-fed peer list" in said.err
+    assert "compare the DID" not in invoke("invite", "create", node=FakeNode()).err

@@ -21,6 +21,8 @@ from tests.cli.homes import Forger, make_home
         (["show", "cellar"], ("peer_show", "cellar")),
         (["approve", "cellar"], ("peer_approve", "cellar")),
         (["trust", "cellar", "trusted"], ("peer_trust", "cellar", "trusted")),
+        (["trust", "cellar", "observer", "--legacy"], ("peer_trust", "cellar", "observer", True)),
+        (["trust", "cellar", "observer", "--no-legacy"], ("peer_trust", "cellar", "observer", False)),
         (["rename", "cellar", "Grandma"], ("peer_rename", "cellar", "Grandma")),
         (["rename", "cellar", ""], ("peer_rename", "cellar", None)),
         (["remove", "cellar"], ("peer_remove", "cellar")),
@@ -63,6 +65,18 @@ def test_a_clock_that_differs_is_shown(skew: int | None, shown: str | None, prob
     assert ("Clock" in details) is (shown is not None)
     assert shown is None or shown in details
     assert ("its clock is 95 s behind ours" in invoke("peer", "list", node=node).out) is problem
+
+
+def test_legacy_says_what_it_means_and_is_shown() -> None:
+    said = invoke("peer", "trust", "cellar", "observer", "--legacy", node=FakeNode()).err
+    assert "whoever receives a legacy request of cellar can play it here" in said
+    assert "--no-legacy" in said
+    assert "Warning" not in invoke("peer", "trust", "cellar", "observer", node=FakeNode()).err
+    shown = invoke(
+        "peer", "show", "cellar", node=FakeNode(peers=[msgspec.structs.replace(PEER, legacy=True)])
+    )
+    assert "Legacy requests" in shown.out
+    assert "Legacy" not in invoke("peer", "show", "cellar", node=FakeNode()).out
 
 
 def test_an_empty_list_says_what_to_do() -> None:

@@ -34,6 +34,7 @@ from enigma_fed.daemon.operations import RemoteOperations, open_operations
 from enigma_fed.daemon.paths import Paths
 from enigma_fed.rpc.client import SigningRequest
 from enigma_fed.storage.folderlock import FolderLock
+from enigma_fed.wire.join import TokenlessJoin
 from enigma_fed.wire.views import PeerView
 
 
@@ -349,3 +350,17 @@ async def test_invariant_5_kill_9_loses_no_acknowledged_change(paths: Paths) -> 
     again.terminate()
     await again.communicate()
     assert again.returncode == 0
+
+
+async def test_invariant_2_what_is_not_signed_reaches_two_methods(settings: Settings, paths: Paths) -> None:
+    """`federation.get-state` by the old header set, and a join without a token: see rpc/legacydoor.py."""
+    agent = Agent(settings, paths, keep_log=False)
+    await agent.start()
+    try:
+        table = agent.node._endpoint._gate._legacy._methods
+        assert table.names == ("federation.get-state", "federation.peer-joined")
+        join = table.find("federation.peer-joined")
+        assert join is not None
+        assert join.params is TokenlessJoin
+    finally:
+        await agent.close()

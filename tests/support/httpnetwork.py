@@ -14,12 +14,12 @@ from multidict import CIMultiDict
 
 from enigma_fed.base.ids import Did, OnionAddress
 from enigma_fed.federation.client import GET_STATE, PeerCaller, RpcPeerCaller
-from enigma_fed.federation.methods import peer_joined_method
+from enigma_fed.federation.methods import peer_joined_method, tokenless_join_method
 from enigma_fed.rpc.builtin import package_install
 from enigma_fed.rpc.client import Reply, RpcClient, SigningRequest
 from enigma_fed.rpc.endpoint import RpcEndpoint
 from enigma_fed.rpc.methods import Caller, Method, MethodTable, Result
-from enigma_fed.state.service import StateResult
+from enigma_fed.state.service import PlainResult, StateResult
 from enigma_fed.wire import jsonrpc
 from enigma_fed.wire.join import JoinParams, JoinReply
 from enigma_fed.wire.jsonrpc import BodyForm
@@ -66,9 +66,12 @@ class HttpNetwork(Network):
         return HttpCaller(self, home, RpcPeerCaller(client))
 
     def serve(self, home: Home) -> None:
-        methods = (_get_state(home), peer_joined_method(home.federation), package_install())
-        table = MethodTable(methods)
-        self._endpoints[home.onion] = RpcEndpoint(home.key, table, home.federation, self.clock, os.urandom)
+        get_state = _get_state(home)
+        table = MethodTable((get_state, peer_joined_method(home.federation), package_install()))
+        legacy = (get_state, tokenless_join_method(home.federation))
+        self._endpoints[home.onion] = RpcEndpoint(
+            home.key, table, home.federation, self.clock, os.urandom, legacy_methods=legacy
+        )
         self.resolver.ports[str(home.onion)] = self.port
 
     def cut(self, home: Home, did: Did) -> None:
@@ -139,7 +142,7 @@ def poll_body(have: Have | None, method: str = GET_STATE) -> bytes:
 
 def _get_state(home: Home) -> Method:
     async def answer(caller: Caller, params: GetStateParams) -> Result:
-        return StateResult(home.state())
+        return PlainResult(home.state()) if params.plain else StateResult(home.state())
 
     return Method(GET_STATE, GetStateParams, answer, TrustLevel.OBSERVER, open_to_self=True)
 

@@ -135,6 +135,7 @@ def nodes() -> st.SearchStrategy[Node]:
             last_error_at=st.none() | _times,
             paused=st.booleans(),
             they_forgot_us=st.booleans(),
+            legacy=st.booleans(),
         )
     )
 

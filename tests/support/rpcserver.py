@@ -23,7 +23,16 @@ from enigma_fed.rpc.endpoint import RpcEndpoint
 from enigma_fed.transports.replybounds import bound_replies
 from enigma_fed.wire.jsonrpc import BodyForm
 from tests.support.manualclock import ManualClock
-from tests.support.signedcalls import FakeDoorkeeper, Plain, call_body, key, methods, onion, signed_fields
+from tests.support.signedcalls import (
+    FakeDoorkeeper,
+    Plain,
+    call_body,
+    key,
+    legacy_methods,
+    methods,
+    onion,
+    signed_fields,
+)
 
 
 class OnionResolver(AbstractResolver):
@@ -128,7 +137,7 @@ def endpoint(
     key: NodeKey, doorkeeper: FakeDoorkeeper, clock: ManualClock, log: list[str] | None = None
 ) -> RpcEndpoint:
     """An endpoint with the methods of tests.support.signedcalls, in its first 180 s."""
-    return RpcEndpoint(key, methods(log), doorkeeper, clock, os.urandom)
+    return RpcEndpoint(key, methods(log), doorkeeper, clock, os.urandom, legacy_methods=legacy_methods(log))
 
 
 class Pair:

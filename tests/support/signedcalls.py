@@ -12,12 +12,23 @@ from multidict import CIMultiDict
 
 from enigma_fed.base.errors import EnigmaError, WireError
 from enigma_fed.base.ids import Did, OnionAddress
-from enigma_fed.base.rpc_errors import NotAllowed, Removed, RpcError, Stale, UnknownPeer, UnknownToken
+from enigma_fed.base.rpc_errors import (
+    AwaitingApproval,
+    Busy,
+    NotAllowed,
+    Removed,
+    RpcError,
+    Stale,
+    UnknownPeer,
+    UnknownToken,
+    Unsigned,
+)
 from enigma_fed.identity.nodekey import NodeKey
 from enigma_fed.rpc.builtin import package_install
 from enigma_fed.rpc.challenge import Challenger
-from enigma_fed.rpc.gate import Gate, Passage, in_start_window
+from enigma_fed.rpc.gate import Gate, in_start_window
 from enigma_fed.rpc.methods import Caller, Method, MethodTable, Params, Standing
+from enigma_fed.rpc.passage import Passage
 from enigma_fed.wire import contentdigest, httpsig, jsonrpc
 from enigma_fed.wire.jsonrpc import BodyForm
 from enigma_fed.wire.records import TrustLevel
@@ -68,6 +79,9 @@ class FakeDoorkeeper:
         self.trust = dict.fromkeys(members, TrustLevel.OBSERVER)
         self.removed = set(removed)
         self.tokens: set[object] = set()
+        self.legacy: set[Did] = set()
+        self.tokenless_left: int | None = None
+        """Joins without a token that may come; None while no invite for them is open."""
         self.log: list[str] = []
 
     def standing(self, did: Did) -> Standing:
@@ -95,6 +109,25 @@ class FakeDoorkeeper:
     def heard(self, did: Did) -> None:
         self.log.append("heard")
 
+    def is_legacy(self, did: Did) -> bool:
+        return did in self.legacy
+
+    def admit_legacy(self, did: Did, trust: TrustLevel | None) -> None:
+        if did in self.removed:
+            raise Removed
+        if did not in self.legacy:
+            raise Unsigned
+        if trust is not None and self.trust[did].rank < trust.rank:
+            raise NotAllowed
+
+    def awaits_tokenless(self) -> bool:
+        return self.tokenless_left is not None
+
+    def check_tokenless(self) -> None:
+        if not self.tokenless_left:
+            raise Busy
+        self.tokenless_left -= 1
+
 
 def methods(log: list[str] | None = None) -> MethodTable:
     """`federation.get-state`, `federation.peer-joined`, `package.install` and `test.trusted`."""
@@ -111,6 +144,39 @@ def methods(log: list[str] | None = None) -> MethodTable:
             Method("test.trusted", Plain, answer, TrustLevel.TRUSTED),
             package_install(),
         ]
+    )
+
+
+class Joiner(Plain, frozen=True):
+    """Params of a join without a token."""
+
+    @property
+    def did(self) -> Did:
+        return Did.parse(str(self.members.get("did")))
+
+
+def legacy_methods(log: list[str] | None = None) -> list[Method]:
+    """What the Rust agent's own requests reach: `federation.get-state` and `federation.peer-joined`."""
+    calls = log if log is not None else []
+
+    async def keep(caller: Caller, params: Joiner) -> Plain:
+        calls.append(f"tokenless {params.members}")
+        raise AwaitingApproval
+
+    get_state = methods(log).find("federation.get-state")
+    assert get_state is not None
+    return [get_state, Method("federation.peer-joined", Joiner, keep, open_to_unknown=True)]
+
+
+def legacy_fields(sender: NodeKey, timestamp: str) -> CIMultiDict[str]:
+    """The header fields of the Rust agent's call."""
+    return CIMultiDict(
+        {
+            "Content-Type": "application/json",
+            "X-Federation-DID": str(sender.did),
+            "X-Federation-Sig": sender.sign(timestamp.encode()).hex(),
+            "X-Federation-Timestamp": timestamp,
+        }
     )
 
 
@@ -169,6 +235,7 @@ class Receiver:
             self.doorkeeper,
             Challenger(hashlib.sha256(b"start %d" % self.starts).digest()),
             lambda boot: in_start_window(boot, started),
+            MethodTable(legacy_methods()),
         )
 
     def play(self, fields: CIMultiDict[str], body: bytes, form: BodyForm = BodyForm.JSON) -> str:

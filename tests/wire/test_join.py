@@ -95,3 +95,14 @@ def test_a_join_without_a_token_round_trips_and_takes_nothing_that_is_not_signed
 def test_invariant_3_a_join_with_a_token_is_never_read_as_one_without(token: str | None) -> None:
     with pytest.raises(WireError, match="token"):
         TokenlessJoin.from_object({**GOOD, "token": token}, binary=False)
+
+
+def test_a_join_without_a_token_may_name_its_onion_without_the_ending() -> None:
+    bare = str(onion(1)).removesuffix(".onion")
+    plain = {name: value for name, value in GOOD.items() if name != "token"}
+    params = TokenlessJoin.from_object({**plain, "onion": bare}, binary=False)
+    assert params.onion == onion(1)
+    assert params.message.decode().split(":")[-2] == bare, "signed as it was named"
+    assert params.to_object(binary=False) == {**plain, "onion": bare}
+    with pytest.raises(WireError, match="onion"):
+        TokenlessJoin.from_object({**plain, "onion": "127.0.0.1"}, binary=False)
