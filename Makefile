@@ -66,8 +66,9 @@ soak: setup .fuzzer ## the long ones: tests/soak/ (ARGS chooses), then the demo 
 		echo "soak: demo $$run of $(SOAK_RUNS) took $$(($$(date +%s) - begun)) s"; \
 	done
 
-docs: setup ## write docs/CLI.md and docs/CONFIG.md again
+docs: setup ## write docs/CLI.md, docs/CONFIG.md and docs/LIMITS.md again
 	@$(PYTHON) -m enigma_fed.cli.reference
+	@$(PYTHON) -m tests.limits.page
 
 lock: ## newest allowed versions into uv.lock and requirements*.txt (needs uv; releases younger than a week wait)
 	@$(UV_LOCK) --upgrade --exclude-newer "$$(date -u -d '7 days ago' +%Y-%m-%dT00:00:00Z)"

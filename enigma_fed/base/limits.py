@@ -48,7 +48,9 @@ NONCES_PER_KEY: Final = 512
 NONCES_IN_ALL: Final = 65536
 """Remembered nonces in all: memory of the replay table."""
 NONCE_CHARACTERS_MIN: Final = 16
+"""Shortest nonce: the chance that two callers make the same."""
 NONCE_CHARACTERS_MAX: Final = 64
+"""Longest nonce: memory of the replay table."""
 CHALLENGE_CHARACTERS: Final = 128
 """Longest challenge: header size."""
 CHALLENGE_LIFETIME: Final = 30
@@ -71,8 +73,11 @@ round trip."""
 
 # Joining (PROTOCOL section 4).
 INVITE_TTL_DEFAULT: Final = 24 * 3600
+"""How long an invite is open if its maker says nothing, or its code says no end."""
 INVITE_TTL_MIN: Final = 60
+"""Shortest life of an invite: clocks differ by as much."""
 INVITE_TTL_MAX: Final = 30 * 24 * 3600
+"""Longest life of an invite: how long a code that was found lets in."""
 OPEN_INVITES: Final = 64
 """Invites that are open at once: size of invites.json."""
 INVITES_KEPT: Final = 512
@@ -94,11 +99,15 @@ TOMBSTONES: Final = 10000
 
 # Polling and liveness (PROTOCOL sections 4 and 8).
 POLL_INTERVAL: Final = 60
+"""Polls of one peer, if the owner says nothing: load and freshness."""
 POLL_INTERVAL_MIN: Final = 5
+"""Polls of one peer, as often as the owner may ask for: load of the peer."""
 POLL_INTERVAL_UNPROVEN: Final = 3600
 """Polls of a joiner that never answered: its onion is only a claim."""
 POLL_BACKOFF_FIRST: Final = 15
+"""Pause after the first failed poll: load of a peer in trouble."""
 POLL_BACKOFF_MAX: Final = 3600
+"""Longest pause between polls that fail: how late a peer that came back is noticed."""
 POLLS_IN_FLIGHT: Final = 64
 """Outgoing polls and joins at once: circuits and memory of replies."""
 HEARD_RECENTLY: Final = 24 * 3600
@@ -106,7 +115,9 @@ HEARD_RECENTLY: Final = 24 * 3600
 OBSERVATIONS_FLUSH: Final = 30
 """What polling learned is written at most this often: wear of the disk."""
 JOIN_BACKOFF_FIRST: Final = 2
+"""Pause after the first failed try of a join: somebody waits for it."""
 JOIN_BACKOFF_MAX: Final = 900
+"""Longest pause between tries of a join: how late an inviter that came back is noticed."""
 JOIN_SLOW_RETRY: Final = 1800
 """Retries while the other owner has to approve."""
 STATE_SAMPLE_INTERVAL: Final = 10
@@ -172,8 +183,11 @@ UNIX_PATH_BYTES: Final = 107
 TOR_START_TIMEOUT: Final = 60
 """Tor opens its control socket within this time or is started again."""
 TOR_STOP_TIMEOUT: Final = 5
+"""Tor ends within this time of being told to, or is killed."""
 TOR_RESTART_FIRST: Final = 1
+"""Pause before a tor that ended is started again, at first."""
 TOR_RESTART_MAX: Final = 300
+"""Longest such pause: load of a tor that cannot run."""
 TOR_CONTROL_RETRY_MAX: Final = 30
 """Longest pause between two tries to reach the control port of a tor that is not ours."""
 TOR_CONTROL_DEADLINE: Final = 20
@@ -183,6 +197,7 @@ TOR_HEARTBEAT: Final = 15
 TOR_PROGRAM_PATIENCE: Final = 10
 """How long a tor program may take to say its version."""
 ONION_REPAIR_FIRST: Final = 45
+"""Time without an answer of the own onion before the first repair."""
 ONION_REPAIR_MAX: Final = 3600
 """Time without an answer of the own onion before a repair: grows from the first to the second."""
 SELF_PROBE_INTERVAL: Final = 300
@@ -190,6 +205,7 @@ SELF_PROBE_INTERVAL: Final = 300
 SELF_PROBE_TIMEOUT: Final = 60
 """One try of the node to reach itself: a first circuit can take this long."""
 SELF_PROBE_FIRST: Final = 0.1
+"""Pause between the first tries of the node to reach itself."""
 SELF_PROBE_MAX: Final = 5
 """Pauses between tries until the node reached itself once: grow from the first to the second."""
 TOR_STALL: Final = 60
@@ -260,7 +276,7 @@ LOG_FILE_BYTES: Final = 1024 * 1024
 """One file of the log: disk."""
 LOG_FILES_KEPT: Final = 2
 """Old log files kept: disk."""
-LOG_QUEUE_LINES: Final = 10_000
+LOG_QUEUE_LINES: Final = 1000
 """Log lines that wait for a slow disk: memory."""
 LOG_LINE_CHARACTERS: Final = 8 * 1024
 """One log line: disk."""

@@ -142,12 +142,18 @@ def _formatter(form: str) -> logging.Formatter:
 class _Entry(logging.handlers.QueueHandler):
     def prepare(self, record: logging.LogRecord) -> logging.LogRecord:
         """Bind the arguments now: they may change before the thread writes the line."""
-        record.message = record.getMessage()
+        record.message = _bounded(record.getMessage())
         record.msg, record.args = record.message, None
         return record
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  # the library's name
         """A full queue drops the line."""
+
+
+def _bounded(text: str) -> str:
+    """What of a text may wait: whole words, since half a secret would not be known as one any more."""
+    most = 2 * limits.LOG_LINE_CHARACTERS
+    return text if len(text) <= most else text[:most].rpartition(" ")[0]
 
 
 def _is_wanted(record: logging.LogRecord) -> bool:

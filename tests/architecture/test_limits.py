@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from itertools import pairwise
 from typing import Final
 
 import pytest
@@ -186,6 +187,12 @@ def test_the_test_is_there_and_names_the_limit(name: str) -> None:
     file, _, test = ONE_PAST[name].partition("::")
     assert test in _functions_in(file)
     assert re.search(rf"\b{name}\b", (ROOT / file).read_text(encoding="utf-8")), "its file does not name it"
+
+
+def test_every_limit_says_what_it_protects() -> None:
+    body = ast.parse(LIMITS.read_text(encoding="utf-8")).body
+    pairs = [(node, after) for node, after in pairwise([*body, None]) if isinstance(node, ast.AnnAssign)]
+    report([ast.unparse(node) for node, after in pairs if not isinstance(after, ast.Expr)])
 
 
 def test_no_limit_is_without_somebody_who_enforces_it() -> None:

@@ -119,6 +119,16 @@ def test_the_file_is_its_owners_alone_and_rotates(tmp_path: Path) -> None:
     assert all(file.stat().st_size <= limits.LOG_FILE_BYTES for file in files)
 
 
+def test_invariant_8_a_text_too_long_to_wait_is_cut_between_words() -> None:
+    """Half a token would not be known as one, and what is left out before it brings it into the line."""
+    tokens = ("0f" * 32 + " ") * 400
+    for shift in range(0, 65, 5):
+        [line] = lines_of("text", "x" * shift + " " + tokens)
+        assert line.endswith("[hex]")
+        assert "0f" not in line
+    assert lines_of("text", "0f" * 2 * limits.LOG_LINE_CHARACTERS)[0].endswith("enigma_fed.test: ")
+
+
 def test_lines_wait_for_no_slow_reader() -> None:
     class Stuck(io.StringIO):
         def write(self, text: str) -> int:

@@ -24,12 +24,11 @@ from enigma_fed.rpc.signingrequest import SigningRequest
 from enigma_fed.transports.tor.endpoint import Endpoint
 from enigma_fed.transports.tor.session import onion_session
 from enigma_fed.transports.unixsocket import bind_private
-from enigma_fed.wire import httpsig
 from enigma_fed.wire.join import JoinParams
 from tests.support.fakenetwork import until
 from tests.support.fakesocks import FakeSocks
 from tests.support.rpcserver import Pair, raw_server, serving, wire
-from tests.support.signedcalls import key, onion
+from tests.support.signedcalls import key, onion, signed_reply
 
 
 @pytest.fixture
@@ -43,16 +42,8 @@ async def signing(pair: Pair, body: bytes) -> AsyncIterator[None]:
     """B answers everything with this body, signed."""
 
     async def answer(request: web.BaseRequest) -> web.StreamResponse:
-        fields = httpsig.sign_reply(
-            pair.peer.sign,
-            keyid=pair.peer.did.url,
-            status=200,
-            content_type="application/json",
-            body=body,
-            request_signature=request.headers["Signature"],
-            created=1_800_000_000,
-        )
-        return web.Response(body=body, headers={"Content-Type": "application/json", **fields})
+        fields = signed_reply(pair.peer, body, request.headers["Signature"])
+        return web.Response(body=body, headers=fields)
 
     async with serving(web.ServerRunner(web.Server(answer))) as port:
         pair.listen(port)

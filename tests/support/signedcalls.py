@@ -213,6 +213,20 @@ def signed_fields(
     return CIMultiDict({httpsig.CONTENT_TYPE: form.value, **fields})
 
 
+def signed_reply(signer: NodeKey, body: bytes, request_signature: str) -> dict[str, str]:
+    """The header fields of a reply with status 200 to the request with this `Signature`."""
+    fields = httpsig.sign_reply(
+        signer.sign,
+        keyid=signer.did.url,
+        status=200,
+        content_type=BodyForm.JSON.value,
+        body=body,
+        request_signature=request_signature,
+        created=1_800_000_000,
+    )
+    return {httpsig.CONTENT_TYPE: BodyForm.JSON.value, **fields}
+
+
 class Receiver:
     """One node's gate; `play` gives the word of the answer, and `passage` what it was made from."""
 
