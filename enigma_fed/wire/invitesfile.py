@@ -169,6 +169,7 @@ def _incoming_in(members: fields.Object) -> IncomingInvite:
 def _pending_in(members: fields.Object) -> PendingJoin:
     received_at = fields.time(members, "received_at")
     expires_at = fields.optional(fields.time, members, "expires_at")
+    latest = min(received_at + limits.AWAITING_AFTER_EXPIRY, timestamps.UNIX_MAX)
     return PendingJoin(
         did=fields.identity(members),
         onion=fields.onion(members, "onion"),
@@ -176,7 +177,7 @@ def _pending_in(members: fields.Object) -> PendingJoin:
         token_hash=fields.optional(_token_hash, members, "token_hash"),
         scope=fields.choice(TrustLevel, members, "scope"),
         received_at=received_at,
-        expires_at=received_at + limits.AWAITING_AFTER_EXPIRY if expires_at is None else expires_at,
+        expires_at=latest if expires_at is None else expires_at,
         late=fields.boolean(members, "late"),
     )
 
@@ -190,16 +191,14 @@ def _ending(members: fields.Object, name: str) -> Ending:
 
 
 def _outgoing_of_rust(members: fields.Object) -> OutgoingInvite:
-    code = fields.text(members, "code")
-    said = invite.decode(code)
-    created_at = fields.time(members, "created_at")
+    said, created_at, expires_at = _said_to_rust(members)
     return OutgoingInvite(
-        code=code,
+        code=fields.text(members, "code"),
         did=said.did,
         onion=said.onion,
         token_hash=said.token_hash,
         created_at=created_at,
-        expires_at=created_at + limits.INVITE_TTL_DEFAULT,
+        expires_at=expires_at,
         scope=said.scope,
         stage=Stage.CREATED,
         stage_at=created_at,
@@ -207,8 +206,7 @@ def _outgoing_of_rust(members: fields.Object) -> OutgoingInvite:
 
 
 def _incoming_of_rust(members: fields.Object) -> IncomingInvite:
-    said = invite.decode(fields.text(members, "code"))
-    created_at = fields.time(members, "created_at")
+    said, created_at, expires_at = _said_to_rust(members)
     return IncomingInvite(
         code=None,  # the Rust agent announced it once and does not retry; nor do we
         did=said.did,
@@ -216,8 +214,15 @@ def _incoming_of_rust(members: fields.Object) -> IncomingInvite:
         name=said.name,
         token_hash=said.token_hash,
         created_at=created_at,
-        expires_at=created_at + limits.INVITE_TTL_DEFAULT,
+        expires_at=expires_at,
         trust_level=TrustLevel.TRUSTED,
         stage=Stage.CONFIRMED_BOTH,
         stage_at=created_at,
     )
+
+
+def _said_to_rust(members: fields.Object) -> tuple[invite.Invite, int, int]:
+    """What the code of an entry of the Rust agent says, when the entry was made, and when it ends."""
+    created_at = fields.time(members, "created_at")
+    said = invite.decode(fields.text(members, "code"))
+    return said, created_at, min(created_at + limits.INVITE_TTL_DEFAULT, timestamps.UNIX_MAX)

@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 
 from enigma_fed.base.errors import WireError
-from enigma_fed.wire.timestamps import to_text
+from enigma_fed.wire.timestamps import UNIX_MAX, to_text
 
 PROPERTIES: Final = (
     "LoadState",
@@ -66,7 +66,7 @@ def decode(text: str, unit: str, scope: str) -> UnitState:
     found = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
     if missing := [name for name in ("LoadState", "ActiveState") if name not in found]:
         raise WireError(f"systemctl did not say {missing[0]}")
-    since = found.get("ActiveEnterTimestamp", "").removeprefix("@")
+    since = _number(found.get("ActiveEnterTimestamp", "").removeprefix("@"))
     return UnitState(
         unit=unit,
         scope=scope,
@@ -74,7 +74,7 @@ def decode(text: str, unit: str, scope: str) -> UnitState:
         enabled=found.get("UnitFileState") == "enabled",
         state=found["ActiveState"],
         detail=found.get("SubState", ""),
-        since=to_text(int(since)) if since.isdecimal() and found["ActiveState"] == "active" else None,
+        since=to_text(since) if 0 < since <= UNIX_MAX and found["ActiveState"] == "active" else None,
         says=found.get("StatusText", ""),
         pid=_number(found.get("MainPID")) or None,
         restarts=_number(found.get("NRestarts")),
@@ -87,4 +87,4 @@ def decode(text: str, unit: str, scope: str) -> UnitState:
 
 
 def _number(text: str | None) -> int:
-    return int(text) if text is not None and text.isascii() and text.isdecimal() else 0
+    return int(text) if text is not None and text.isascii() and text.isdecimal() and len(text) < 19 else 0

@@ -14,6 +14,7 @@ from enigma_fed.transports.tor.versions import drawback, numbers, too_old
         ("0.4.8.1-alpha-dev (git-5f4c2ab9)", (0, 4, 8, 1)),
         ("0.4.8.13+dfsg", (0, 4, 8, 13)),
         ("unknown", ()),
+        ("9" * 5000 + ".1", ()),
         ("", ()),
     ],
 )

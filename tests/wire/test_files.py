@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 
 from enigma_fed.base.errors import WireError
 from enigma_fed.storage.seal import seal, unseal
-from enigma_fed.wire import invitesfile, nodesfile, observationsfile
+from enigma_fed.wire import invitesfile, nodesfile, observationsfile, timestamps
 from enigma_fed.wire.records import InvitesFile, NodesFile, Observation, Stage
 from tests.support import members
 from tests.support.identities import did, onion
-from tests.support.samplehome import FOLDER
+from tests.support.samplehome import FOLDER, invites
 
 SCHEMAS = FOLDER.parents[1] / "schemas"
 
@@ -168,6 +168,19 @@ def test_invariant_5_a_nodes_file_without_sense_is_an_error_and_never_empty(body
 def test_invariant_5_an_invites_file_without_sense_is_an_error(body: Any) -> None:
     with pytest.raises(WireError):
         invitesfile.decode(body)
+
+
+def test_what_ends_after_the_year_9999_ends_with_it() -> None:
+    """Entries that give no end get one that can be written."""
+    last = timestamps.to_text(timestamps.UNIX_MAX)
+    rust = {**invites()["outgoing"][0], "created_at": last}  # type: ignore[index]
+    pending = {**through_disk(invitesfile.encode(InvitesFile(pending=(members.pending(2),))))["pending"][0]}
+    del pending["expires_at"]
+    body = {"outgoing": [rust], "incoming": [rust], "pending": [{**pending, "received_at": last}]}
+    read = invitesfile.decode(body)
+    ends = [entry.expires_at for entry in (*read.outgoing, *read.incoming, *read.pending)]
+    assert ends == [timestamps.UNIX_MAX] * 3
+    assert invitesfile.decode(through_disk(invitesfile.encode(read))) == read
 
 
 def test_an_observation_that_could_not_be_written_again_is_left_out() -> None:

@@ -49,6 +49,12 @@ def test_one_that_ended_has_no_beginning() -> None:
     assert state.since is None
 
 
+def test_numbers_beyond_their_meaning_are_none() -> None:
+    said = "LoadState=loaded\nActiveState=active\nActiveEnterTimestamp=@999999999999999\n"
+    state = decode(f"{said}MainPID={'9' * 5000}\nNRestarts=\u0663\n", "u", "system")
+    assert (state.since, state.pid, state.restarts) == (None, None, 0)
+
+
 def test_silence_is_an_error() -> None:
     with pytest.raises(WireError):
         decode("", "u", "system")

@@ -10,7 +10,7 @@ OLDEST: Final = (0, 4, 7)
 ADVISED: Final = (0, 4, 8)
 """Proof of work against floods of the onion; what is older gets no corrections any more."""
 
-_VERSION: Final = re.compile(r"[0-9]+(\.[0-9]+)+")
+_VERSION: Final = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9}){1,9}")
 
 
 def numbers(version: str) -> tuple[int, ...]:
