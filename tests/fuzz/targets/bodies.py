@@ -11,7 +11,7 @@ from enigma_fed.base import limits
 from enigma_fed.base.errors import WireError
 from enigma_fed.base.rpc_errors import Busy, InvalidParams, InvalidRequest, ParseError
 from enigma_fed.wire import jsonrpc, state
-from enigma_fed.wire.join import JoinParams, JoinReply
+from enigma_fed.wire.join import JoinParams, JoinReply, TokenlessJoin
 from enigma_fed.wire.jsonrpc import BodyForm
 from enigma_fed.wire.records import TrustLevel
 from tests.fuzz.target import Form, Target, attempt
@@ -90,6 +90,18 @@ def join(form: BodyForm, data: bytes) -> bool:
     assert JoinParams.from_object(params.to_object(binary=form.binary), binary=form.binary) == params
     assert params.token.hex() not in repr(params)
     assert params.did.public_key.hex().encode() in params.message
+    return True
+
+
+def tokenless_join(form: BodyForm, data: bytes) -> bool:
+    """A join of the Rust agent goes round; none with a token is taken for one (invariant 3)."""
+    value = _value(form, data)
+    params = attempt(lambda: TokenlessJoin.from_object(value, binary=form.binary), WireError)
+    if not isinstance(params, TokenlessJoin):
+        return False
+    assert isinstance(value, dict)
+    assert "token" not in value
+    assert TokenlessJoin.from_object(params.to_object(binary=form.binary), binary=form.binary) == params
     return True
 
 
@@ -182,6 +194,13 @@ def _joins(form: BodyForm) -> Iterable[bytes]:
     yield from (form.encode({**signed, **change}) for change in changes)
 
 
+def _tokenless_joins(form: BodyForm) -> Iterable[bytes]:
+    sample = TokenlessJoin(did=did(1), onion=onion(1), signature=bytes(64))
+    members: Any = sample.to_object(binary=form.binary)
+    changes = ({}, {"name": "attic"}, {"token": "ab" * 16}, {"token": None}, {"signature": "00"})
+    yield from (form.encode({**members, **change}) for change in changes)
+
+
 def _join_replies(form: BodyForm) -> Iterable[bytes]:
     yield form.encode(JoinReply(TrustLevel.OBSERVER).to_object(binary=form.binary))
     yield form.encode({"joined": 1, "trust": "observer"})
@@ -202,6 +221,7 @@ TARGETS: Final = (
     *_both("state-answer", answer, _answers),
     *_both("state-params", get_state_params, _params),
     *_both("join", join, _joins),
+    *_both("tokenless-join", tokenless_join, _tokenless_joins),
     *_both("join-reply", join_reply, _join_replies),
     Target("snapshot", partial(snapshot, False), _snapshots, Form.JSON),
     Target("snapshot-lenient", partial(snapshot, True), _snapshots, Form.JSON),

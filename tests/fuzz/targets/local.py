@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Iterable
 from typing import Final
 
@@ -10,7 +11,8 @@ from enigma_fed.base import limits
 from enigma_fed.base.errors import ConfigError, EnigmaError, OperationFailed, WireError
 from enigma_fed.base.rpc_errors import InvalidParams, MethodNotFound, TokenUsed
 from enigma_fed.daemon import calls, controlwire
-from enigma_fed.transports.tor import bootstrap, proxyline, socks_errors
+from enigma_fed.transports.tor import bootstrap, controlwords, endpoint, proxyline, socks_errors, versions
+from enigma_fed.wire import sdnotify, unitstate
 from enigma_fed.wire.views import PingView
 from tests.fuzz.target import Form, Target, attempt, header_text, to_bytes
 
@@ -45,6 +47,35 @@ def bootstrap_line(data: bytes) -> bool:
     bootstrap.connection_trouble(text, bootstrapped=False)
     assert report is None or 0 <= report.percent <= 100
     return report is not None
+
+
+def tor_endpoint(data: bytes) -> bool:
+    """Where tor is looked for is this machine, whatever tor or the owner says (invariant 9)."""
+    text = header_text(data)
+    found = attempt(lambda: endpoint.Endpoint.parse(text), ConfigError)
+    named = endpoint.usable_listeners(text)
+    for each in [*named, *([found] if isinstance(found, endpoint.Endpoint) else [])]:
+        assert each.path.startswith("/") if each.is_unix else 0 < each.port < 65536
+        assert each.is_unix or ipaddress.ip_address(each.host).is_loopback
+        assert endpoint.Endpoint.parse(str(each)) == each
+    return isinstance(found, endpoint.Endpoint)
+
+
+def tor_answers(data: bytes) -> bool:
+    """tor's other words: its version, and the onions that it serves."""
+    text = header_text(data)
+    assert versions.numbers(text) == () or not (versions.too_old(text) and versions.drawback(text))
+    assert all(controlwords.service_ids(text))
+    return versions.numbers(text) != ()
+
+
+def unit_state(data: bytes) -> bool:
+    """Whatever systemctl prints is a state or an error."""
+    text = header_text(data)
+    sdnotify.address(text)
+    assert len(sdnotify.status("".join(character for character in text if character.isprintable()))) < 1024
+    state = attempt(lambda: unitstate.decode(text, "enigma-fed.service", "system"), WireError)
+    return isinstance(state, unitstate.UnitState)
 
 
 def control_request(data: bytes) -> bool:
@@ -89,6 +120,37 @@ def _bootstrap_lines() -> Iterable[bytes]:
     yield b"NOTICE BOOTSTRAP PROGRESS=-1"
 
 
+def _endpoints() -> Iterable[bytes]:
+    texts = (
+        "unix:/run/tor/control",
+        "127.0.0.1:9051",
+        "[::1]:9051",
+        "0.0.0.0:9050",
+        "192.0.2.1:9051",
+        "unix:x",
+    )
+    yield from map(
+        to_bytes, (*texts, '"unix:/run/a b/socks" "127.0.0.1:9050"', "127.0.0.1:0", "[127.0.0.1]:1")
+    )
+
+
+def _answers() -> Iterable[bytes]:
+    yield from (
+        b"0.4.9.11",
+        b"0.4.8.1-alpha-dev (git-x)",
+        b"0.4.6.10",
+        b"9" * 5000 + b".1",
+        b"tor",
+        b"abc def\n",
+    )
+
+
+def _units() -> Iterable[bytes]:
+    yield b"LoadState=loaded\nActiveState=active\nActiveEnterTimestamp=@1795164540\nMainPID=7\nStatusText=x\n"
+    yield b"LoadState=loaded\nActiveState=active\nActiveEnterTimestamp=@999999999999999\nNRestarts=x\n"
+    yield b"LoadState=not-found\n"
+
+
 def _requests() -> Iterable[bytes]:
     yield controlwire.encode_request(7, calls.STATUS, calls.NoParams())
     yield controlwire.encode_request(8, calls.PEER_RENAME, calls.PeerRename(ref="attic", name=None))
@@ -114,6 +176,9 @@ TARGETS: Final = (
     Target("proxy-line", proxy_line, _proxy_lines, longest=128),
     Target("socks-error", socks_error, _socks_texts, longest=128),
     Target("tor-bootstrap", bootstrap_line, _bootstrap_lines, longest=512),
+    Target("tor-endpoint", tor_endpoint, _endpoints, longest=512),
+    Target("tor-answers", tor_answers, _answers, longest=5200),
+    Target("unit-state", unit_state, _units, longest=512),
     Target("control-request", control_request, _requests, Form.JSON),
     Target("control-response", control_response, _responses, Form.JSON),
     Target("config", config_file, _configs, longest=512),

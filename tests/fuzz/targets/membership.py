@@ -120,6 +120,10 @@ def _invites() -> Iterable[bytes]:
     )
     yield _plain(invitesfile.encode(full))
     yield _plain(samplehome.invites())
+    late = "9999-12-31T23:59:59Z"
+    pending = {**invitesfile.encode(full)["pending"][0], "received_at": late, "expires_at": None}  # type: ignore[index]
+    rust = {**samplehome.invites()["outgoing"][0], "created_at": late}  # type: ignore[index]
+    yield _plain({"outgoing": [rust], "incoming": [rust], "pending": [pending]})
     yield b'{"outgoing":[],"incoming":[18446744073709551616]}'
     yield b'{"outgoing":[]}'
 
