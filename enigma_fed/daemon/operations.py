@@ -5,6 +5,7 @@ One writer: an agent holds the folder's lock for life, a command while it edits 
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 from typing import Final, Self, TypeVar
@@ -14,7 +15,7 @@ from enigma_fed.base.errors import LockBusy, NotInitialised
 from enigma_fed.config import Settings
 from enigma_fed.daemon import calls, controlclient, keys
 from enigma_fed.daemon.calls import Call, NoParams, Params
-from enigma_fed.daemon.paths import SYSTEM_CONTROL_SOCKET, Paths
+from enigma_fed.daemon.paths import SYSTEM_CONTROL_SOCKET, SYSTEM_RUNTIME_DIR, Paths
 from enigma_fed.storage.folderlock import FolderLock
 from enigma_fed.wire.views import InviteView, NodeView, PeerView, PingView, RecoveryView, StatusView
 
@@ -151,8 +152,17 @@ def open_operations(paths: Paths, settings: Settings, *, mutating: bool) -> Oper
     if not paths.explicit and not paths.is_system and controlclient.answers(SYSTEM_CONTROL_SOCKET):
         return RemoteOperations(SYSTEM_CONTROL_SOCKET, announce=True)
     if not keys.is_made(paths) and not controlclient.answers(paths.control_socket):
-        raise NotInitialised(f"{paths.data_dir}", hint="Run: enigma-fed init")
+        raise NotInitialised(f"{paths.data_dir}", hint=_way_to_a_node(paths))
     return _open_for_change(paths, settings) if mutating else _open_to_read(paths, settings)
+
+
+def _way_to_a_node(paths: Paths) -> str:
+    if paths.explicit or not SYSTEM_RUNTIME_DIR.is_dir() or os.access(SYSTEM_RUNTIME_DIR, os.X_OK):
+        return "Run: enigma-fed init"
+    return (
+        "This machine's service runs a node, for members of the group enigma-fed: "
+        "sudo usermod -aG enigma-fed $USER, then log in again. For a node of your own: enigma-fed init"
+    )
 
 
 def _open_to_read(paths: Paths, settings: Settings) -> Operations:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -42,6 +44,17 @@ def test_without_a_node_a_command_says_how_to_make_one(paths: Paths, settings: S
             open_operations(paths, settings, mutating=mutating)
         assert "enigma-fed init" in caught.value.hint
     assert not paths.data_dir.exists()
+
+
+def test_whom_the_service_does_not_know_is_told_how_to_be_let_in(
+    paths: Paths, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(operations, "SYSTEM_RUNTIME_DIR", tmp_path)
+    monkeypatch.setattr(operations.os, "access", lambda path, mode: path != tmp_path)
+    for explicit, told in ((True, False), (False, True)):
+        with pytest.raises(NotInitialised) as caught:
+            open_operations(dataclasses.replace(paths, explicit=explicit), settings, mutating=False)
+        assert ("usermod -aG enigma-fed" in caught.value.hint) is told
 
 
 def test_without_an_agent_a_command_edits_the_files_itself(node: Paths, settings: Settings) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from enigma_fed.base import limits
 from enigma_fed.base.errors import LooseModes, UsageError
+from enigma_fed.daemon import paths as paths_module
 from enigma_fed.daemon.paths import (
     SYSTEM_CONTROL_SOCKET,
     SYSTEM_DATA_DIR,
@@ -119,6 +120,21 @@ def test_invariant_10_a_runtime_folder_open_to_others_or_a_link_is_refused(tmp_p
     link.symlink_to(folder)
     with pytest.raises(LooseModes, match="not a folder"):
         prepare_runtime_dir(link)
+
+
+def test_invariant_10_the_folder_of_the_sockets_is_closed_to_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That of the machine's service may be entered by its group; nobody may write there but its owner."""
+    folder = tmp_path / "run"
+    folder.mkdir()
+    monkeypatch.setattr(paths_module, "SYSTEM_RUNTIME_DIR", folder)
+    folder.chmod(0o750)
+    prepare_runtime_dir(folder)
+    for mode in (0o755, 0o770):
+        folder.chmod(mode)
+        with pytest.raises(LooseModes):
+            prepare_runtime_dir(folder)
 
 
 def test_everything_of_a_node_lies_in_its_data_folder(tmp_path: Path) -> None:
