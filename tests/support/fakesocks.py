@@ -60,7 +60,9 @@ class FakeSocks:
 
     async def _handshake(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         methods = await reader.readexactly(2)
-        await reader.readexactly(methods[1])
+        if 2 not in await reader.readexactly(methods[1]):
+            writer.write(b"\x05\x00")  # somebody looks whether this is a SOCKS port, and goes
+            raise EOFError
         writer.write(b"\x05\x02")
         name = await reader.readexactly((await reader.readexactly(2))[1])
         await reader.readexactly((await reader.readexactly(1))[0])

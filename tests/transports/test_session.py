@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 
 import aiohttp
@@ -56,6 +58,34 @@ async def test_each_peer_has_a_user_name_of_its_own_that_tells_nothing(
     ):
         pass
     assert socks.requests[-1][0] != alice
+
+
+async def test_invariant_9_no_name_is_looked_up(
+    socks: FakeSocks, session: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Tor gets the name as it is: whoever answers for names here must not learn whom we call."""
+    asked: list[str] = []
+
+    async def look_up(host: str, *arguments: object, **options: object) -> list[object]:
+        asked.append(str(host))
+        raise OSError("nobody may ask")
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", look_up)
+    with contextlib.suppress(PeerUnreachable):
+        async with session.get(f"http://{ALICE}/") as response:
+            assert await response.text() == "hello"
+    assert [host for host in asked if host != socks.endpoint.host] == []
+    assert [request[1] for request in socks.requests] == [str(ALICE)]
+
+
+async def test_invariant_9_no_proxy_of_the_environment_comes_between(
+    socks: FakeSocks, session: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://192.0.2.1:3128")
+    async with session.get(f"http://{ALICE}/") as response:
+        assert await response.text() == "hello"
+    assert socks.heads[0].startswith(b"GET / HTTP/1.1")
 
 
 async def test_after_a_call_without_answer_the_next_one_takes_another_circuit(
