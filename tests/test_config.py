@@ -125,6 +125,15 @@ def test_loopback_addresses_are_read(text: str, parts: tuple[str, int]) -> None:
     assert config.parse_listen(text) == parts
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["0.0.0.0:8787", "[::]:8787", "192.0.2.1:80", ":8787", "localhost:80", "attic.lan:80"],
+)
+def test_invariant_10_the_rpc_listens_for_this_machine_alone(text: str) -> None:
+    with pytest.raises(ConfigError, match="loopback"):
+        config.load(None, {}, {"rpc.listen": text})
+
+
 def test_value_finds_every_described_key() -> None:
     settings = config.Settings()
     assert {doc.key: settings.value(doc.key) for doc in config.describe()} == {
