@@ -74,7 +74,10 @@ def accept(
     _check_code(invite, own, now)
     member = membership.nodes.find(invite.did)
     _check_known(membership, member, invite, now, last_heard)
+    grave = membership.nodes.tombstone(invite.did)
     entry = _entry(invite, code, member.trust_level if member else trust, now)
+    if grave is not None:  # later than the removal, even when the clock was set back
+        entry = msgspec.structs.replace(entry, created_at=max(now, grave.removed_at + 1))
     changed = _record(membership, entry, now)
     return Decision(put_node(changed, joining_node(changed, entry)), entry, Order.INVITES_FIRST)
 
@@ -98,6 +101,7 @@ def joining_node(membership: Membership, entry: IncomingInvite) -> Node:
         last_seen=member.last_seen if member else None,
         last_state=member.last_state if member else None,
         paused=member.paused if member else False,
+        legacy=member.legacy if member else False,
     )
 
 
@@ -256,14 +260,14 @@ def confirmed_incoming(entry: IncomingInvite, now: int) -> IncomingInvite:
     )
 
 
-def ended_incoming(entry: IncomingInvite, ending: Ending, now: int) -> IncomingInvite:
-    """The entry, over for good for a reason of our own."""
+def ended_incoming(entry: IncomingInvite, ending: Ending, now: int, why: str = "") -> IncomingInvite:
+    """The entry, over for good; `why` where `ENDED` has no words for it."""
     return msgspec.structs.replace(
         entry,
         code=None,
         stage=Stage.REFUSED,
         stage_at=now,
         ended_by=ending,
-        last_error=ENDED[ending],
+        last_error=why or ENDED[ending],
         last_error_at=now,
     )

@@ -33,6 +33,20 @@ class Order(enum.Enum):
     INVITES_FIRST = "invites-first"
 
 
+class File(enum.Enum):
+    """The files that a membership lies in."""
+
+    NODES = "nodes.json"
+    INVITES = "invites.json"
+
+
+def written(stored: Membership, new: Membership, order: Order) -> tuple[File, ...]:
+    """The files to write for `new` over `stored`, in this order."""
+    changed = [(File.NODES, stored.nodes != new.nodes), (File.INVITES, stored.invites != new.invites)]
+    files = [file for file, differs in changed if differs]
+    return tuple(files if order is Order.NODES_FIRST else reversed(files))
+
+
 @dataclass(frozen=True, slots=True)
 class Decision(Generic[T]):
     """The membership to store (the very same value: nothing to write) and the result.

@@ -28,5 +28,7 @@ def _is_over(membership: Membership, token_hash: bytes, now: int) -> bool:
     incoming = find_incoming(membership, token_hash)
     if incoming is not None and incoming.code is not None:
         return False  # still to be delivered
+    if any(pending.token_hash == token_hash for pending in membership.invites.pending):
+        return False
     entry = find_outgoing(membership, token_hash) or incoming
-    return entry is not None and now >= entry.expires_at + limits.OUTBOX_AFTER_EXPIRY
+    return entry is not None and now >= entry.expires_at + limits.AWAITING_AFTER_EXPIRY

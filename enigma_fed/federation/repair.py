@@ -68,9 +68,9 @@ def _incoming(membership: Membership, entry: IncomingInvite) -> Membership:
     if not is_open(entry) and entry.stage is not Stage.ANNOUNCED:
         return membership
     holder = find_holder(membership, entry.token_hash)
-    if isinstance(holder, Tombstone):
+    if isinstance(holder, Tombstone) and entry.created_at <= holder.removed_at:
         return put_incoming(membership, entry, ended_incoming(entry, Ending.REMOVAL, holder.removed_at))
-    if holder is None:
+    if not isinstance(holder, Node):  # not written yet, after a removal too
         if entry.stage is Stage.ANNOUNCED:
             return membership
         return put_node(membership, joining_node(membership, entry))
@@ -84,12 +84,15 @@ def _follow(membership: Membership, entry: IncomingInvite, node: Node) -> Member
     if entry.stage is Stage.ANNOUNCED:
         sure = confirmed_incoming(entry, node.stage_at) if node.confirmed else entry
         return membership if sure is entry else put_incoming(membership, entry, sure)
-    if node.stage not in (Stage.ANNOUNCED, Stage.REFUSED):
+    if (
+        node.stage not in (Stage.ANNOUNCED, Stage.REFUSED, Stage.AWAITING_APPROVAL)
+        or node.stage is entry.stage
+    ):
         return membership
-    followed = msgspec.structs.replace(entry, code=None, stage=node.stage, stage_at=node.stage_at)
     if node.stage is Stage.REFUSED:
         ending = Ending.TIME if node.last_error == ENDED[Ending.TIME] else Ending.REFUSAL
-        followed = msgspec.structs.replace(
-            followed, ended_by=ending, last_error=node.last_error, last_error_at=node.last_error_at
-        )
+        ended = ended_incoming(entry, ending, node.stage_at, node.last_error or "It was refused.")
+        return put_incoming(membership, entry, ended)
+    code = entry.code if node.stage is Stage.AWAITING_APPROVAL else None
+    followed = msgspec.structs.replace(entry, code=code, stage=node.stage, stage_at=node.stage_at)
     return put_incoming(membership, entry, followed)

@@ -173,7 +173,13 @@ def _removed_us(membership: Membership, node: Node, now: int) -> Decision[None]:
     node = msgspec.structs.replace(
         node, stage=Stage.REFUSED, stage_at=now, last_error=REMOVED_US, last_error_at=now
     )
-    return Decision(put_node(membership, node), None)
+    changed = put_node(membership, node)
+    for incoming in membership.invites.incoming:
+        if incoming.did == node.did and is_open(incoming):  # a code of before the removal
+            changed = put_incoming(
+                changed, incoming, ended_incoming(incoming, Ending.REFUSAL, now, REMOVED_US)
+            )
+    return Decision(changed, None)
 
 
 def set_trust(
@@ -200,11 +206,12 @@ def rename(membership: Membership, did: Did, alias: str | None) -> Decision[Node
 def remove(membership: Membership, did: Did, now: int) -> Decision[None]:
     """Take the peer out and leave a tombstone with every token it came by (invariant 6).
 
-    The removal is later than every invite so far, even when the clock was set back: none of
-    them lets the peer return.
+    The removal is later than every invite so far, made or accepted, even when the clock was set
+    back: none of them lets the peer return.
     """
     invites = membership.invites
-    newest_invite = max((entry.created_at for entry in invites.outgoing), default=0)
+    made = (entry.created_at for entry in invites.outgoing)
+    newest_invite = max((*made, *(entry.created_at for entry in invites.incoming)), default=0)
     tokens = kept_hashes(membership, _every_token(membership, did), now)
     tombstone = Tombstone(did=did, removed_at=max(now, newest_invite), joined_with=tokens)
     nodes = membership.nodes

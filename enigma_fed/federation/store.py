@@ -11,7 +11,7 @@ from typing import Any, Final, TypeVar
 from enigma_fed.base import limits
 from enigma_fed.base.errors import StoreChanged, StoreDamaged, StoreError, WireError, WriteFailed
 from enigma_fed.base.ids import Did
-from enigma_fed.federation.decision import Decide, Decision, Order
+from enigma_fed.federation.decision import Decide, Decision, File, Order, written
 from enigma_fed.federation.repair import repair
 from enigma_fed.federation.rules import fold
 from enigma_fed.storage.disk import Disk
@@ -227,17 +227,16 @@ class FederationStore:
         self._settled, self._trouble = False, error.detail
 
     def _write(self, new: Membership, order: Order) -> None:
-        steps: list[Callable[[], object]] = []
         stored = self._stored
-        if new.nodes != stored.nodes:
-            steps.append(lambda: self._nodes.update(_replacing(stored.nodes, new.nodes)))
-        if new.invites != stored.invites:
-            steps.append(lambda: self._invites.update(_replacing(stored.invites, new.invites)))
-        for step in steps if order is Order.NODES_FIRST else reversed(steps):
-            step()
+        files = written(stored, new, order)
+        for file in files:
+            if file is File.NODES:
+                self._nodes.update(_replacing(stored.nodes, new.nodes))
+            else:
+                self._invites.update(_replacing(stored.invites, new.invites))
         kept = Membership(
-            new.nodes if new.nodes != stored.nodes else stored.nodes,
-            new.invites if new.invites != stored.invites else stored.invites,
+            new.nodes if File.NODES in files else stored.nodes,
+            new.invites if File.INVITES in files else stored.invites,
         )
         self._stored = kept
         self._adopt(kept)

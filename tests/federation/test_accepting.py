@@ -55,10 +55,11 @@ def test_a_token_that_came_with_another_nodes_code_is_not_accepted() -> None:
 
 
 def test_a_member_that_was_silent_for_a_day_may_be_joined_again_with_its_trust() -> None:
-    known = membership(nodes=[member(1, alias="Gran")])
+    known = membership(nodes=[member(1, alias="Gran", legacy=True, paused=True)])
     again = accept(known, invite_of(1), NOW - limits.HEARD_RECENTLY, trust=TrustLevel.TRUSTED)
     (node,) = again.membership.nodes.nodes
     assert (node.stage, node.trust_level, node.alias) == (Stage.ACCEPTED_HERE, TrustLevel.OBSERVER, "Gran")
+    assert (node.legacy, node.paused) == (True, True)
 
 
 def test_a_confirmed_peer_that_forgot_us_may_be_joined_again_at_once() -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from enigma_fed.base import limits
 from enigma_fed.federation.hashes import kept_hashes
 from enigma_fed.wire.records import Stage
-from tests.support.members import NOW, incoming, outgoing
+from tests.support.members import NOW, incoming, outgoing, pending
 from tests.support.memberships import HASH, membership
 
-OVER = NOW + 86400 + limits.OUTBOX_AFTER_EXPIRY
+OVER = NOW + 86400 + limits.AWAITING_AFTER_EXPIRY
 
 
 def test_a_hash_stays_until_no_retry_of_its_join_can_come() -> None:
@@ -20,6 +20,8 @@ def test_a_hash_stays_until_no_retry_of_its_join_can_come() -> None:
 def test_the_hash_of_a_join_that_is_still_to_be_delivered_stays() -> None:
     waits = membership(inc=[incoming(5, token_hash=HASH, stage=Stage.AWAITING_APPROVAL)])
     assert kept_hashes(waits, (HASH,), OVER) == (HASH,)
+    late = membership(out=[outgoing(5, token_hash=HASH)], waiting=[pending(1, token_hash=HASH)])
+    assert kept_hashes(late, (HASH,), OVER) == (HASH,)
     done = membership(inc=[incoming(5, token_hash=HASH, stage=Stage.ANNOUNCED, code=None)])
     assert kept_hashes(done, (HASH,), OVER) == ()
 

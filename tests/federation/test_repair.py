@@ -59,8 +59,13 @@ CUTS: dict[str, tuple[Membership, Any]] = {
         membership(removed=[tombstone(1)]),
         lambda m: accept(m, invite_of(1)),
     ),
+    "accept the same code after a removal": (
+        membership(removed=[tombstone(1, removed_at=NOW + 9, joined_with=(HASH,))]),
+        lambda m: accept(m, invite_of(1)),
+    ),
     "accept again": (membership(nodes=[member(1, stage=Stage.REFUSED)]), lambda m: accept(m, invite_of(1))),
     "announced": (_accepted(), lambda m: accepting.announced(m, HASH, TrustLevel.OBSERVER, NOW + 1)),
+    "awaits approval": (_accepted(), lambda m: accepting.awaits_approval(m, HASH, NOW + 1)),
     "refused": (_accepted(), lambda m: accepting.refused(m, HASH, "revoked", NOW + 1)),
     "given up": (_accepted(), lambda m: accepting.give_up(m, HASH, NOW + 1)),
     "confirmed by the joiner": (_used(), lambda m: rules.confirm(m, did(1), NOW + 1)),
@@ -98,7 +103,7 @@ def _shape(known: Membership) -> object:
         if not known.nodes.removed
         else [],
         [
-            (entry.code is None, entry.stage, entry.ended_by, entry.last_error)
+            (entry.code is None, entry.stage, entry.ended_by, entry.last_error if entry.code is None else "")
             for entry in known.invites.incoming
         ],
         len(known.invites.pending),

@@ -104,6 +104,15 @@ def test_who_is_let_in() -> None:
     assert told.membership.nodes.nodes[0].confirmed, "it is confirmed all the same"
 
 
+def test_a_peer_that_removed_us_ends_what_we_still_had_to_deliver() -> None:
+    known = membership(nodes=[member(1)], inc=[incoming(1)])
+    gone = rules.poll_refused(known, known.nodes.nodes[0], "removed", NOW + 1).membership
+    (entry,) = gone.invites.incoming
+    assert not accepting.is_open(entry)
+    assert (entry.ended_by, entry.last_error) == (Ending.REFUSAL, rules.REMOVED_US)
+    assert repair(gone) is gone
+
+
 def test_what_a_refused_poll_means() -> None:
     asked = member(1, stage=Stage.ANNOUNCED, joined_as=Role.JOINER)
     known = membership(nodes=[asked])

@@ -179,7 +179,7 @@ class Network:
             raise PeerUnreachable("nobody answers at its onion address")
         door = target.federation
         standing = door.standing(caller.did)
-        _examine(door, standing, caller.did, params)
+        examine(door, standing, caller.did, params)
         try:
             if standing is Standing.MEMBER:
                 await door.admit(caller.did, method, trust)
@@ -192,7 +192,7 @@ class Network:
         return Reply(result, 0.25, 0)
 
 
-def _examine(door: Federation, standing: Standing, caller: Did, params: JoinParams | None) -> None:
+def examine(door: Federation, standing: Standing, caller: Did, params: JoinParams | None) -> None:
     """The gate: a stranger's token is looked up before its signature is checked, a removed DID's after."""
     if standing is Standing.MEMBER:
         door.heard(caller)
