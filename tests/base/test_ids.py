@@ -37,6 +37,11 @@ def test_invariant_4_onion_vectors(text: str, expect: str) -> None:
             OnionAddress.parse(text)
 
 
+def test_invariant_4_a_key_of_another_kind_is_called_that() -> None:
+    with pytest.raises(DidInvalid, match="not an Ed25519 key"):
+        Did.parse("did:key:z6LSkzxVagBX8fzFegos93GjWVSkdeQbkmEuxsQL5nw78pKu")
+
+
 @given(st.text())
 def test_any_text_is_a_did_or_an_error(text: str) -> None:
     for candidate in (text, "did:key:z" + text, "did:key:z6Mk" + text):
@@ -58,7 +63,7 @@ def test_key_id_is_the_did_with_its_own_key_as_fragment() -> None:
 
 
 @pytest.mark.parametrize("fragment", ["", "#", "#z6Mk", "#z6MkhaXgBZDvotDkL5257faiztiGiC2QtKLGpbnnEGta2doK"])
-def test_key_id_with_another_fragment_is_refused(fragment: str) -> None:
+def test_invariant_4_key_id_with_another_fragment_is_refused(fragment: str) -> None:
     with pytest.raises(DidInvalid):
         Did.parse_url("did:key:z6Mkon3Necd6NkkyfoGoHxid2znGc59LU3K7mubaRcFbLfLX" + fragment)
 

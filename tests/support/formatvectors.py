@@ -40,6 +40,20 @@ def signatures() -> list[Row]:
         ("scalar plus the group's order", public, message, (good[:32] + larger).hex(), "bad-signature"),
         ("commitment not canonical", public, message, "ee" + "ff" * 30 + "7f" + "00" * 32, "bad-signature"),
         ("one byte short", public, message, good.hex()[:-2], "bad-signature"),
+        (
+            "last byte of the signature in the message",
+            public,
+            good[63:] + message,
+            good.hex()[:-2],
+            "bad-signature",
+        ),
+        (
+            "first byte of the message in the signature",
+            public,
+            message[1:],
+            (good + message[:1]).hex(),
+            "bad-signature",
+        ),
         ("empty", public, message, "", "bad-signature"),
         # OpenSSL accepts this one for any message: R is the neutral point and S is 0.
         ("forged under did:key:z6MkeXATEjyX…", _IDENTITY, message, _IDENTITY + "00" * 32, "bad-signature"),
