@@ -254,6 +254,8 @@ class RunningNode:
 
     async def reaches_itself(self) -> bool:
         """Call our own onion through Tor; only our own epoch in the answer counts (PROTOCOL section 5)."""
+        # An open circuit goes on working when nobody new can reach this node any more.
+        renew_circuit(self._session, self._address)
         reply = await self._client.call(
             self._key.did, self._address, GET_STATE, GetStateParams(), _read_full_state
         )

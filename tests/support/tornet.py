@@ -41,10 +41,10 @@ class TorNetwork:
         path.write_text(self.client_torrc, encoding="utf-8")
         return path
 
-    def plain_client(self, folder: Path) -> PlainTor:
-        """A tor of its own on this network, not started yet."""
+    def plain_client(self, folder: Path, *more: str) -> PlainTor:
+        """A tor of its own on this network, not started yet; `more` are lines for its torrc."""
         lines = ["ClientOnly 1", "SocksPort 127.0.0.1:auto ExtendedErrors", *self.client_torrc.splitlines()]
-        return PlainTor(self.binary, folder, lines)
+        return PlainTor(self.binary, folder, [*lines, *more])
 
 
 class LoopThread:

@@ -15,95 +15,22 @@ from pathlib import Path
 import aiohttp
 import pytest
 import pytest_asyncio
-from aiohttp import web
 
-from enigma_fed.base.clock import SystemClock
+from enigma_fed.base import limits
 from enigma_fed.base.errors import PeerUnreachable, TorControlFailed
 from enigma_fed.base.ids import OnionAddress
-from enigma_fed.base.tasks import Tasks
 from enigma_fed.demo.torprocess import PlainTor
 from enigma_fed.transports.tor.binary import TorBinary
 from enigma_fed.transports.tor.folders import OnionService
 from enigma_fed.transports.tor.onionkey import OnionKey
-from enigma_fed.transports.tor.proxyline import CIRCUIT_ID, OnionListener
-from enigma_fed.transports.tor.service import ManagedTor, TorSettings
 from enigma_fed.transports.tor.session import onion_session
-from enigma_fed.transports.tor.status import TorPhase, TorStatus
-from enigma_fed.transports.tor.supervision import TorNeeds
+from enigma_fed.transports.tor.status import TorPhase
 from tests.support.prerequisites import missing
+from tests.support.torhomes import ManagedHome as Home
+from tests.support.torhomes import patiently
 from tests.support.tornet import TorNetwork
 
 pytestmark = [pytest.mark.tor, pytest.mark.asyncio(loop_scope="module")]
-
-
-class Home:
-    """A small web application behind a managed tor."""
-
-    def __init__(self, folder: Path, network: TorNetwork, seed: bytes) -> None:
-        self.key = OnionKey(seed)
-        self.tasks = Tasks()
-        self.history: list[TorStatus] = []
-        self.changed = asyncio.Event()
-        self.circuits: list[int] = []
-        application = web.Application()
-        application.router.add_route("*", "/", self._answer)
-        self.runner = web.AppRunner(application, access_log=None)
-        self.socket = folder / "run" / "onion.sock"
-        self.settings = TorSettings(
-            data_dir=folder / "tor",
-            runtime_dir=folder / "run",
-            listener_socket=self.socket,
-            binary=network.binary,
-            torrc_extra=network.extra_file(folder),
-        )
-        self.tor = ManagedTor(
-            self.settings,
-            self.key,
-            TorNeeds(self.tasks, SystemClock(), self._probe, self._changed),
-        )
-
-    async def start(self) -> None:
-        self.socket.parent.mkdir(mode=0o700)
-        self.session = onion_session(lambda: self.tor.socks, isolation_key=bytes(16))
-        await self.runner.setup()
-        assert self.runner.server is not None
-        self.listener = OnionListener(self.runner.server, self.socket)
-        await self.listener.start()
-        await self.tor.start()
-
-    async def close(self) -> None:
-        await self.tor.close()
-        await self.session.close()
-        await self.listener.close()
-        await self.runner.cleanup()
-        await self.tasks.close()
-
-    async def _answer(self, request: web.Request) -> web.Response:
-        assert request.transport is not None
-        self.circuits.append(request.transport.get_extra_info(CIRCUIT_ID))
-        return web.Response(body=b"you said " + await request.read())
-
-    async def _probe(self) -> bool:
-        async with self.session.get(f"http://{self.key.address}/") as response:
-            return response.status == 200
-
-    async def reaches(self, phase: TorPhase, seconds: float = 60.0) -> TorStatus:
-        async with asyncio.timeout(seconds):
-            while self.tor.status.phase is not phase:
-                self.changed.clear()
-                await self.changed.wait()
-        return self.tor.status
-
-    async def says(self, reason: str, seconds: float = 60.0) -> TorStatus:
-        async with asyncio.timeout(seconds):
-            while reason not in self.tor.status.reason:
-                self.changed.clear()
-                await self.changed.wait()
-        return self.tor.status
-
-    def _changed(self, status: TorStatus) -> None:
-        self.history.append(status)
-        self.changed.set()
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
@@ -140,17 +67,6 @@ def can_cut_off() -> bool:
         bool(shutil.which("unshare"))
         and subprocess.run(["unshare", "-rn", "true"], check=False).returncode == 0
     )
-
-
-async def patiently(session: aiohttp.ClientSession, url: str, seconds: float = 60.0) -> str:
-    """The text at `url`; tries again while Tor says that it is not reachable."""
-    async with asyncio.timeout(seconds):
-        while True:
-            try:
-                async with session.get(url, timeout=aiohttp.ClientTimeout(total=20)) as response:
-                    return await response.text()
-            except (PeerUnreachable, aiohttp.ClientError, TimeoutError):
-                await asyncio.sleep(0.2)
 
 
 async def test_it_gets_ready_by_way_of_every_phase(home: Home) -> None:
@@ -249,6 +165,45 @@ async def test_kill_9_of_tor_is_noticed_at_once_and_the_same_onion_comes_back(
     assert ready.restarts == before.restarts + 1
     assert home.tor.socks is not None
     assert await patiently(call, f"http://{home.key.address}/") == "you said "
+
+
+async def test_a_tor_that_hangs_is_noticed_by_its_silence_and_replaced(
+    tor_network: TorNetwork, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "TOR_HEARTBEAT", 0.5)
+    monkeypatch.setattr(limits, "TOR_STOP_TIMEOUT", 1)
+    home = Home(tmp_path, tor_network, b"\x0b" * 32)
+    await home.start()
+    ready = await home.reaches(TorPhase.READY)
+    assert ready.pid is not None
+    monkeypatch.setattr(limits, "TOR_CONTROL_DEADLINE", 2)
+    os.kill(ready.pid, signal.SIGSTOP)
+    failed = await home.reaches(TorPhase.FAILED)
+    monkeypatch.undo()
+    assert "does not answer" in failed.reason
+    again = await home.reaches(TorPhase.READY)
+    assert again.pid not in (None, ready.pid)
+    await home.close()
+
+
+async def test_an_onion_that_died_without_a_word_is_brought_back_by_the_same_tor(
+    tor_network: TorNetwork, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "SELF_PROBE_INTERVAL", 0.5)
+    monkeypatch.setattr(limits, "SELF_PROBE_TIMEOUT", 5)
+    monkeypatch.setattr(limits, "ONION_REPAIR_FIRST", 1)
+    home = Home(tmp_path, tor_network, b"\x0c" * 32)
+    await home.start()
+    ready = await home.reaches(TorPhase.READY)
+    link = home.tor._link
+    assert link is not None
+    await link._say("RESETCONF HiddenServiceDir")  # as nothing that anyone could see from outside
+    await home.reaches(TorPhase.PROBING)
+    again = await home.reaches(TorPhase.READY)
+    assert again.repairs >= 1
+    assert again.last_repair in ("tor reads its torrc again", "tor takes it out and in again")
+    assert (again.pid, again.restarts) == (ready.pid, ready.restarts)
+    await home.close()
 
 
 async def test_a_stale_public_file_does_not_stop_tor(tor_network: TorNetwork, tmp_path: Path) -> None:
