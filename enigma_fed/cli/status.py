@@ -42,6 +42,7 @@ def _show(view: StatusView) -> None:
             ("Agent", _agent(view)),
             ("Listens on", view.listen or ""),
             ("Tor", _tor(view.tor)),
+            ("Which tor", _which_tor(view.tor)),
             ("Limits", f"per {', '.join(view.limited_by)}" if view.limited_by else ""),
             ("Peers", _peers(view.peers)),
             ("Invites", f"{view.invites_open} open, {view.joins_waiting} waiting for you or for an answer"),
@@ -74,6 +75,17 @@ def _tor(tor: TorView | None) -> str:
     else:
         text = f"{tor.phase} {tor.percent} %" + (f", {tor.summary}" if tor.summary else "")
     return f"{text}: {tor.reason}" if tor.reason else text
+
+
+def _which_tor(tor: TorView | None) -> str:
+    if tor is None or not tor.limits:
+        return ""
+    parts = [f"{tor.mode} ({tor.chosen})" if tor.chosen else tor.mode, f"limits count per {tor.limits}"]
+    if tor.pow is not None:
+        parts.append(f"proof of work {'on' if tor.pow else 'off'}")
+    if tor.repairs:
+        parts.append(f"mended {tor.repairs} times, last: {tor.last_repair}")
+    return ", ".join(parts)
 
 
 def _peers(counts: dict[str, int]) -> str:

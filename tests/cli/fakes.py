@@ -116,8 +116,9 @@ class FakeNode(Operations):
     def status(self) -> StatusView:
         self._call("status")
         tor = TorView(
-            mode="managed", phase="bootstrapping", percent=14, summary="Handshaking", reason="no route"
-        )
+            mode="managed", phase="bootstrapping", percent=14, summary="Handshaking", reason="no route",
+            chosen="no system tor", limits="circuit", pow=True, repairs=2, last_repair="it is added again",
+        )  # fmt: skip
         return StatusView(
             node=NODE,
             running=True,

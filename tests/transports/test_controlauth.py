@@ -72,7 +72,7 @@ async def test_invariant_8_an_impostor_hears_nothing_of_a_cookie(tmp_path: Path)
 async def test_invariant_8_a_socket_that_was_only_found_must_be_the_systems_or_ours(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(controlauth, "is_trusted_user", lambda user, own: False)
+    monkeypatch.setattr(controlauth, "may_listen", lambda user, own: False)
     async with FakeControl(tmp_path / "control") as tor:
         with pytest.raises(TorControlFailed, match="another user"):
             await open_link(ControlAccess(tor.endpoint, named=False))

@@ -8,10 +8,12 @@ import stat
 import pytest
 
 from enigma_fed.transports.tor.controlwords import (
+    UNMAPPED_USER,
     add_onion_line,
     choose_method,
     cookie_doubt,
     is_trusted_user,
+    may_listen,
     password_line,
     service_ids,
 )
@@ -75,12 +77,17 @@ OURS = 1001
 
 @pytest.mark.parametrize(("owner", "mode"), [(0, 0o640), (105, 0o640), (OURS, 0o600), (105, 0o660)])
 def test_a_cookie_of_the_system_or_ours_proves_tor(owner: int, mode: int) -> None:
-    assert cookie_doubt(owner, stat.S_IFREG | mode, OURS) == ""
+    assert cookie_doubt(owner, stat.S_IFREG | mode, OURS, is_unix=False) == ""
 
 
 @pytest.mark.parametrize(("owner", "mode"), [(1002, 0o600), (65534, 0o600), (0, 0o644), (0, 0o602)])
 def test_invariant_8_a_cookie_that_another_user_can_know_proves_nothing(owner: int, mode: int) -> None:
-    assert cookie_doubt(owner, stat.S_IFREG | mode, OURS)
+    assert cookie_doubt(owner, stat.S_IFREG | mode, OURS, is_unix=False)
+
+
+def test_at_a_unix_socket_its_path_vouches_for_the_owner_but_not_for_an_open_file() -> None:
+    assert cookie_doubt(UNMAPPED_USER, stat.S_IFREG | 0o640, OURS, is_unix=True) == ""
+    assert cookie_doubt(UNMAPPED_USER, stat.S_IFREG | 0o644, OURS, is_unix=True)
 
 
 def test_trusted_users() -> None:
@@ -88,6 +95,10 @@ def test_trusted_users() -> None:
     assert is_trusted_user(999, OURS)
     assert is_trusted_user(OURS, OURS)
     assert not is_trusted_user(1000, OURS)
+    assert not is_trusted_user(UNMAPPED_USER, OURS)
+    assert may_listen(UNMAPPED_USER, OURS)
+    assert may_listen(105, OURS)
+    assert not may_listen(1000, OURS)
 
 
 def test_onions_of_a_connection() -> None:

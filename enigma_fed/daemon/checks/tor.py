@@ -1,52 +1,108 @@
-"""Checks of Tor: the program, its version, the extra lines, and how far a running agent has come."""
+"""Checks of Tor: which one is used and why, whether it lets us in, and how far a running agent has come."""
 
 from __future__ import annotations
 
+import asyncio
 import os
-import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Final
 
-from enigma_fed.daemon.checks.machine import numbers
+from enigma_fed.base.errors import EnigmaError
 from enigma_fed.daemon.checks.scene import Scene, failure, ok, warning
-from enigma_fed.transports.tor.binary import default_cache, find_tor
+from enigma_fed.daemon.torplan import TorPlan, make_plan, onion_folder
+from enigma_fed.transports.tor import socksmode, system, versions
+from enigma_fed.transports.tor.binary import TorBinary, ask_abilities
+from enigma_fed.transports.tor.modes import TorMode
 from enigma_fed.transports.tor.status import TorPhase
 from enigma_fed.wire.views import Finding
 
-_PATIENCE: Final = 10.0
-"""Seconds for `tor --version`."""
-_OLDEST: Final = (0, 4, 7)
+_UPDATE: Final = "Update it: sudo apt update && sudo apt install tor"
+_NO_TOR: Final = "Without it no peer can be reached."
+_OWNERS_FOLDER: Final = "/var/lib/tor/enigma-fed"
 
 
 def program(scene: Scene) -> Iterator[Finding]:
-    """The tor program and its version, or that Tor is off."""
-    if scene.settings.tor.mode == "off":
+    """Which tor is used, and whether it will do."""
+    plan = asyncio.run(make_plan(scene.settings.tor, scene.paths, scene.environ))
+    if plan.mode is TorMode.OFF:
         why = "No peer can reach this node, and it reaches none."
-        yield warning("tor", "it is switched off", why, "Set tor.mode to managed.")
+        yield warning("tor", "it is switched off", why, "Set tor.mode to auto.")
         return
-    binary = find_tor(scene.settings.tor.binary or None, scene.environ, default_cache(scene.environ))
-    version = _version(binary.path, binary.environment)
-    if version is None:
-        why = "Without it no peer can be reached."
-        yield failure("tor", f"{binary.path} does not run", why, "Install it anew: sudo apt install tor")
-    elif numbers(version) < _OLDEST:
-        why = "Old versions lack repairs, some of them of security."
-        fix = "Update it: sudo apt update && sudo apt install tor"
-        yield warning("tor", f"{binary.path}, version {version}, is old", why, fix)
+    running = scene.status.tor if scene.status is not None else None
+    if running is not None:
+        yield ok("tor mode", f"{running.mode}: {running.chosen}")
     else:
-        yield ok("tor", f"{binary.path}, version {version}")
+        yield ok("tor mode", f"{plan.mode}: {plan.choice.why}")
+    if plan.binary is not None:
+        yield _program(plan.binary)
+    elif plan.mode is TorMode.SYSTEM:
+        yield asyncio.run(_control_port(plan))
+    else:
+        yield asyncio.run(_socks_port(plan))
+        yield from _owners_onion(scene, plan)
 
 
-def _version(path: Path, environment: dict[str, str]) -> str | None:
+def _program(binary: TorBinary) -> Finding:
+    abilities = ask_abilities(binary)
+    if not abilities.version:
+        return failure("tor", f"{binary.path} does not run", _NO_TOR, "Install it anew: sudo apt install tor")
+    return _judged(abilities.version, f"{binary.path}, version {abilities.version}")
+
+
+async def _control_port(plan: TorPlan) -> Finding:
     try:
-        done = subprocess.run(
-            [str(path), "--version"], env=environment, capture_output=True, timeout=_PATIENCE, check=True
-        )
-    except (OSError, subprocess.SubprocessError):
-        return None
-    first = done.stdout.decode("utf-8", "replace").partition("\n")[0]
-    return first.removeprefix("Tor version ").rstrip(".").partition(" ")[0] or None
+        version = await system.look(plan.places)
+    except EnigmaError as error:
+        where = ", ".join(str(place.endpoint) for place in plan.places)
+        fix = error.hint or f"Look whether tor runs and listens at {where}; or set tor.mode to managed."
+        return failure("tor", error.detail or error.what, _NO_TOR, fix)
+    return _judged(version, f"its control port lets this agent in, version {version}")
+
+
+def _judged(version: str, detail: str) -> Finding:
+    if trouble := versions.too_old(version):
+        return failure("tor", trouble, "An older one is not used.", _UPDATE)
+    if trouble := versions.drawback(version):
+        return warning("tor", trouble, "Old versions lack repairs, some of them of security.", _UPDATE)
+    return ok("tor", detail)
+
+
+async def _socks_port(plan: TorPlan) -> Finding:
+    assert plan.socks is not None
+    if await socksmode.answers(plan.socks):
+        return ok("tor", f"its SOCKS port answers at {plan.socks}")
+    fix = "Start that tor, or name its port in tor.socks."
+    return failure("tor", f"no SOCKS port answers at {plan.socks}", _NO_TOR, fix)
+
+
+def _owners_onion(scene: Scene, plan: TorPlan) -> Iterator[Finding]:
+    """The lines that the owner's tor needs, until a running agent has reached itself."""
+    tor = scene.status.tor if scene.status is not None else None
+    if tor is not None and tor.phase == TorPhase.READY:
+        yield ok("onion", "the owner's tor serves it")
+        return
+    why = "Until that tor serves the onion, no peer can reach this node; it can still call others."
+    yield warning("onion", "your tor has to serve it", why, owners_lines(scene, plan.listen))
+
+
+def owners_lines(scene: Scene, listen: str) -> str:
+    """What the owner of a tor does so that it serves this node's onion."""
+    lines = [
+        f"HiddenServicePort 80 {listen}",
+        "HiddenServiceMaxStreams 32",
+        "HiddenServiceMaxStreamsCloseCircuit 1",
+        "HiddenServicePoWDefensesEnabled 1",
+    ]
+    reload = "then: sudo systemctl reload tor"
+    if scene.settings.tor.onion:
+        shown = "; ".join(lines)
+        return f"In its torrc, below the HiddenServiceDir of {scene.settings.tor.onion}: {shown}; {reload}"
+    shown = "; ".join([f"HiddenServiceDir {_OWNERS_FOLDER}", *lines])
+    return (
+        f"Start the agent once, copy the key: sudo cp -r {onion_folder(scene.paths)} {_OWNERS_FOLDER} && "
+        f"sudo chown -R debian-tor: {_OWNERS_FOLDER}; at the end of /etc/tor/torrc, one a line: "
+        f"{shown}; {reload} (it may take a quarter of an hour until this node sees that)"
+    )
 
 
 def progress(scene: Scene) -> Iterator[Finding]:
@@ -56,13 +112,19 @@ def progress(scene: Scene) -> Iterator[Finding]:
         return
     why = "Until it is ready, peers cannot reach this node."
     if tor.phase == TorPhase.FAILED:
-        fix = f"See its log: tail {scene.paths.tor_dir / 'tor.log'}"
-        yield failure("tor progress", f"it failed: {tor.reason or 'no reason given'}", why, fix)
+        ours = tor.mode == TorMode.MANAGED
+        log = f"tail {scene.paths.tor_dir / 'tor.log'}" if ours else "sudo journalctl -u tor@default"
+        yield failure(
+            "tor progress", f"it failed: {tor.reason or 'no reason given'}", why, f"See its log: {log}"
+        )
     elif tor.phase != TorPhase.READY:
         detail = f"{tor.phase}, {tor.percent} %" + (f": {tor.reason}" if tor.reason else "")
         yield warning("tor progress", detail, why, "Wait a minute, then: enigma-fed status")
     else:
         yield ok("tor progress", "ready: this node reached itself through Tor")
+    if tor.repairs:
+        detail = f"the onion was silent {tor.repairs} times since the start, last: {tor.last_repair}"
+        yield warning("tor repairs", detail, "Peers missed this node meanwhile.", "See when: enigma-fed logs")
 
 
 def extra_lines(scene: Scene) -> Iterator[Finding]:

@@ -15,7 +15,7 @@ from enigma_fed.base.errors import TorControlFailed
 from enigma_fed.transports.tor.controlwords import (
     choose_method,
     cookie_doubt,
-    is_trusted_user,
+    may_listen,
     password_line,
 )
 from enigma_fed.transports.tor.endpoint import Endpoint
@@ -43,7 +43,7 @@ def connect(stem: Any, access: ControlAccess) -> Any:
         raise TorControlFailed(f"{endpoint} may not be opened", hint=_group_hint(endpoint.path)) from None
     except OSError as error:
         raise TorControlFailed(f"nothing answers at {endpoint} ({_reason(error)})") from None
-    if user is not None and not access.named and not is_trusted_user(user, os.geteuid()):
+    if user is not None and not access.named and not may_listen(user, os.geteuid()):
         raise TorControlFailed(f"{endpoint} belongs to another user of this machine")
     if endpoint.is_unix:
         return stem.control.Controller.from_socket_file(endpoint.path)
@@ -64,7 +64,7 @@ def authenticate(stem: Any, controller: Any, access: ControlAccess) -> None:
     if not method:
         raise TorControlFailed(f"{access.endpoint}: {trouble}")
     if method == "SAFECOOKIE":
-        _check_cookie(offer.cookie_path)
+        _check_cookie(offer.cookie_path, is_unix=access.endpoint.is_unix)
         stem.connection.authenticate_safecookie(controller, offer.cookie_path)
     elif method == "PASSWORD":
         _say_password(controller, access)
@@ -89,7 +89,7 @@ def _listening_user(endpoint: Endpoint) -> int | None:
     return user
 
 
-def _check_cookie(path: str | None) -> None:
+def _check_cookie(path: str | None, *, is_unix: bool) -> None:
     """The cookie can be read, and proves something; raises TorControlFailed."""
     if path is None:
         raise TorControlFailed("it names no cookie file")
@@ -103,7 +103,7 @@ def _check_cookie(path: str | None) -> None:
         found = os.fstat(descriptor)
     finally:
         os.close(descriptor)
-    doubt = cookie_doubt(found.st_uid, found.st_mode, os.geteuid())
+    doubt = cookie_doubt(found.st_uid, found.st_mode, os.geteuid(), is_unix=is_unix)
     if doubt:
         raise TorControlFailed(doubt)
     if found.st_size != _COOKIE_BYTES:

@@ -12,6 +12,8 @@ COLLISION: Final = "collision"
 """Part of tor's answer when it serves that onion already."""
 SYSTEM_USERS: Final = 1000
 """Numbers of users below this are the system's own."""
+UNMAPPED_USER: Final = 65534
+"""What every user but root and ourselves looks like in a user namespace (systemd's PrivateUsers=)."""
 
 
 def add_onion_line(expanded_key: bytes, virtual_port: int, target: str, *, pow_defence: bool) -> str:
@@ -59,17 +61,22 @@ def choose_method(offered: Collection[str], *, has_password: bool, is_unix: bool
     return "", "it offers no way to prove who we are that this program takes"
 
 
-def cookie_doubt(owner: int, mode: int, own: int) -> str:
+def cookie_doubt(owner: int, mode: int, own: int, *, is_unix: bool) -> str:
     """Why a cookie file proves nothing, "" when it does; `own` is the number of our user.
 
     Who answers at a control port names the file. Only what no other user can have written or
-    read shows that tor itself is there.
+    read shows that tor itself is there. At a Unix socket its path vouches for it already.
     """
-    if not is_trusted_user(owner, own):
+    if not is_unix and not is_trusted_user(owner, own):
         return "its cookie file belongs to another user of this machine"
     if mode & 0o006:
         return "its cookie file is open to everyone on this machine"
     return ""
+
+
+def may_listen(user: int, own: int) -> bool:
+    """Whether a tor of the system may be that user, found at a path that only root can hand out."""
+    return user == UNMAPPED_USER or is_trusted_user(user, own)
 
 
 def is_trusted_user(user: int, own: int) -> bool:
