@@ -12,7 +12,7 @@ import pytest
 from tests.architecture.source import PACKAGE, ROOT, report
 
 LIMITS: Final = ROOT / PACKAGE / "base" / "limits.py"
-FORMATS: Final = "tests/limits/test_formats.py::test_at_the_limit_and_one_past_it"
+FORMATS: Final = "tests/limits/test_formats.py::test_invariant_7_at_the_limit_and_one_past_it"
 STORES: Final = "tests/limits/test_stores.py::"
 TIMES: Final = "tests/limits/test_times.py::"
 OUTGOING: Final = "tests/limits/test_outgoing.py::"
@@ -44,8 +44,8 @@ ONE_PAST: Final = {
     "SIGNATURE_LIFETIME": FORMATS,
     "FRESHNESS_WINDOW": TIMES + "test_freshness_window",
     "NONCE_MEMORY": TIMES + "test_nonce_memory_outlives_every_window",
-    "NONCES_PER_KEY": STORES + "test_nonces_of_a_key_and_of_a_token",
-    "NONCES_IN_ALL": STORES + "test_nonces_in_all_and_of_strangers",
+    "NONCES_PER_KEY": STORES + "test_invariant_7_nonces_of_a_key_and_of_a_token",
+    "NONCES_IN_ALL": STORES + "test_invariant_7_nonces_in_all_and_of_strangers",
     "NONCE_CHARACTERS_MIN": "tests/limits/test_formats.py::test_a_nonce_has_a_least_length",
     "NONCE_CHARACTERS_MAX": FORMATS,
     "CHALLENGE_CHARACTERS": FORMATS,
@@ -86,14 +86,15 @@ ONE_PAST: Final = {
     "WRITE_TIMEOUT": CONNECTIONS + "test_invariant_7_a_member_who_does_not_read_the_answers_is_closed_too",
     "KEEPALIVE": OUTGOING + "test_an_idle_connection_is_kept_for_its_time",
     "CONNECTIONS_INBOUND": CONNECTIONS + "test_invariant_7_of_too_many_connections_the_oldest_strangers_ends",
-    "CONNECTIONS_OF_MEMBERS": PLACES + "test_of_too_many_members_the_one_that_was_not_used_longest_goes",
+    "CONNECTIONS_OF_MEMBERS": PLACES
+    + "test_invariant_7_of_too_many_members_the_one_that_was_not_used_longest_goes",
     "CONNECTIONS_PER_KEY": CONNECTIONS + "test_invariant_7_one_member_has_few_connections",
     "CONNECTIONS_PER_CIRCUIT": PLACES + "test_invariant_7_one_circuit_has_few_places",
     "REQUESTS_PER_CIRCUIT": CIRCUITS + "test_invariant_7_a_circuit_has_a_rate",
     "REQUESTS_PER_CIRCUIT_BURST": CIRCUITS + "test_invariant_7_a_circuit_has_a_rate",
     "FAILED_TRIES_PER_CIRCUIT": CIRCUITS + "test_invariant_7_a_circuit_has_few_failed_tries",
     "CIRCUITS": CIRCUITS + "test_invariant_7_the_accounts_are_bounded_and_the_longest_unused_goes",
-    "REQUESTS_IN_FLIGHT": CONNECTIONS + "test_one_request_too_many_at_once_is_429",
+    "REQUESTS_IN_FLIGHT": CONNECTIONS + "test_invariant_7_one_request_too_many_at_once_is_429",
     "CONTROL_LINE_BYTES": CONTROL + "test_invariant_7_a_line_that_never_ends_is_cut",
     "CONTROL_REPLY_BYTES": "tests/daemon/test_controlclient.py::test_an_endless_answer_is_cut",
     "CONTROL_CONNECTIONS": CONTROL + "test_invariant_7_too_many_commands_are_sent_away",
@@ -143,11 +144,11 @@ ONE_PAST: Final = {
     "BODY_ITEMS": FORMATS,
     "STRANGER_ITEMS": "tests/rpc/test_gate_strangers.py::test_invariant_7_a_strangers_body_has_few_values",
     "SIGNATURE_INPUT_BYTES": FORMATS,
-    "NONCES_PER_TOKEN": STORES + "test_nonces_of_a_key_and_of_a_token",
-    "NONCES_OF_STRANGERS": STORES + "test_nonces_in_all_and_of_strangers",
+    "NONCES_PER_TOKEN": STORES + "test_invariant_7_nonces_of_a_key_and_of_a_token",
+    "NONCES_OF_STRANGERS": STORES + "test_invariant_7_nonces_in_all_and_of_strangers",
     "FAILURES_LOGGED": CONNECTIONS + "test_an_error_of_ours_is_logged_but_not_for_ever",
     "CONFIG_BYTES": STORES + "test_the_configuration",
-    "DIDS_CACHED": STORES + "test_remembered_key_ids",
+    "DIDS_CACHED": STORES + "test_invariant_7_remembered_key_ids",
     "HEADERS": CONNECTIONS + "test_invariant_7_a_head_is_bounded",
     "METHOD_CHARACTERS": FORMATS,
     "CALL_ID_CHARACTERS": FORMATS,

@@ -86,7 +86,7 @@ LARGEST: Final[dict[str, Try]] = {
 
 
 @pytest.mark.parametrize("name", LARGEST)
-def test_at_the_limit_and_one_past_it(name: str) -> None:
+def test_invariant_7_at_the_limit_and_one_past_it(name: str) -> None:
     bound = getattr(limits, name)
     LARGEST[name](bound)
     with pytest.raises(EnigmaError):

@@ -81,6 +81,18 @@ async def test_invariant_7_what_could_be_read_in_two_ways_is_refused_and_ends_th
     caller.close()
 
 
+@pytest.mark.parametrize("chunked", [False, True])
+async def test_invariant_7_a_body_is_read_up_to_its_size(port: int, chunked: bool) -> None:
+    """limits.REQUEST_BYTES; a body of just that size is read, and found to be unsigned."""
+    for size, status in ((limits.REQUEST_BYTES, 401), (limits.REQUEST_BYTES + 1, 413)):
+        body = b" " * size
+        head = HEAD + b"Content-Length: %d\r\n\r\n" % size
+        whole = CHUNKED + b"\r\n%x\r\n%s\r\n" % (size, body) + LAST if chunked else head + body
+        caller = await Caller.tcp(port)
+        assert (await caller.ask(whole)).status == status
+        caller.close()
+
+
 async def test_a_head_request_gets_no_body(port: int) -> None:
     caller = await Caller.tcp(port)
     caller.writer.write(b"HEAD /rpc/v1 HTTP/1.1\r\nHost: x\r\n\r\n")

@@ -70,7 +70,7 @@ def _fill(table: NonceTable, count: int, start: int = 0, **more: Any) -> None:
         table.use(b"%032d" % number, "n", until=10, now=0, **more)
 
 
-def test_nonces_in_all_and_of_strangers() -> None:
+def test_invariant_7_nonces_in_all_and_of_strangers() -> None:
     """limits.NONCES_IN_ALL, limits.NONCES_OF_STRANGERS."""
     table = NonceTable()
     for token in range(limits.NONCES_OF_STRANGERS // limits.NONCES_PER_TOKEN):
@@ -83,7 +83,7 @@ def test_nonces_in_all_and_of_strangers() -> None:
     assert len(table) == limits.NONCES_IN_ALL
 
 
-def test_nonces_of_a_key_and_of_a_token() -> None:
+def test_invariant_7_nonces_of_a_key_and_of_a_token() -> None:
     """limits.NONCES_PER_KEY, limits.NONCES_PER_TOKEN."""
     table = NonceTable()
     for bound, token in ((limits.NONCES_PER_KEY, None), (limits.NONCES_PER_TOKEN, b"t")):
@@ -93,7 +93,7 @@ def test_nonces_of_a_key_and_of_a_token() -> None:
             table.use(b"k", f"{token}", until=10, now=0, token_hash=token)
 
 
-def test_remembered_key_ids() -> None:
+def test_invariant_7_remembered_key_ids() -> None:
     """limits.DIDS_CACHED."""
     own = key(2)
     gate: Gate = Receiver(own, FakeDoorkeeper(own.did), ManualClock()).gate

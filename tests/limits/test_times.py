@@ -47,6 +47,15 @@ def test_nonce_memory_outlives_every_window() -> None:
     table.use(b"k", "n", until=end + 9, now=5.0 + limits.NONCE_MEMORY)
 
 
+def test_invariant_7_nonce_memory_ends() -> None:
+    """Of all keys, whoever comes next: a table that only grows would be full one day."""
+    table = NonceTable()
+    for number in range(limits.NONCES_PER_KEY):
+        table.use(b"k", str(number), until=100.0 + number, now=0.0)
+    table.use(b"another", "n", until=10_000.0, now=100.0 + limits.NONCES_PER_KEY)
+    assert len(table) == 1
+
+
 def test_challenge_lifetime() -> None:
     """limits.CHALLENGE_LIFETIME."""
     challenger = Challenger(b"k" * 32)

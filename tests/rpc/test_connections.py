@@ -32,10 +32,11 @@ async def server() -> AsyncIterator[Server]:
 
 async def is_closed(reader: asyncio.StreamReader) -> bool:
     """Whether the other side has closed the connection, which it has sent nothing more on."""
-    try:
-        return await reader.read(1) == b""
-    except ConnectionError:
-        return True
+    async with asyncio.timeout(10):
+        try:
+            return await reader.read(1) == b""
+        except ConnectionError:
+            return True
 
 
 async def connected(
@@ -80,7 +81,9 @@ def slow(server: Server) -> tuple[Waiting, RpcEndpoint]:
     return doorkeeper, made
 
 
-async def test_one_request_too_many_at_once_is_429(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_invariant_7_one_request_too_many_at_once_is_429(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(limits, "REQUESTS_IN_FLIGHT", 1)
     doorkeeper, made = slow(server)
     async with serving(made.runner()) as port:

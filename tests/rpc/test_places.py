@@ -97,7 +97,7 @@ def test_invariant_7_one_member_takes_no_other_members_places(places: Make) -> N
     assert gone == [None, None, "a"]
 
 
-def test_of_too_many_members_the_one_that_was_not_used_longest_goes(places: Make) -> None:
+def test_invariant_7_of_too_many_members_the_one_that_was_not_used_longest_goes(places: Make) -> None:
     made = places()
     for name in "abc":
         arrive(made, (name, None))

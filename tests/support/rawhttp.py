@@ -82,10 +82,11 @@ class Caller:
 
     async def is_closed(self) -> bool:
         """Whether the other side has closed, which sends nothing more; waits for one of the two."""
-        try:
-            return await self.reader.read(1) == b""
-        except ConnectionError:
-            return True
+        async with asyncio.timeout(10):
+            try:
+                return await self.reader.read(1) == b""
+            except ConnectionError:
+                return True
 
     def close(self) -> None:
         """Close."""

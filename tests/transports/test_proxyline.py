@@ -97,6 +97,15 @@ async def test_invariant_7_tors_line_is_bounded(listener: OnionListener) -> None
     assert await exchange(listener, longest + b"0\r\n" + REQUEST) == b""
 
 
+async def test_invariant_7_a_line_that_does_not_end_is_cut(listener: OnionListener) -> None:
+    reader, writer = await asyncio.open_unix_connection(str(listener.path))
+    with contextlib.suppress(ConnectionError):
+        writer.write(LINE.ljust(limits.PROXY_LINE_BYTES))
+        async with asyncio.timeout(5):
+            assert await reader.read() == b""
+    writer.close()
+
+
 async def test_invariant_7_the_line_has_to_come_in_time(
     listener: OnionListener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
