@@ -92,6 +92,8 @@ JOIN_TRIES_UNKNOWN: Final = 20
 """Joins with unknown tokens per minute on one listener: guessing and CPU."""
 PENDING_JOINS: Final = 16
 """Late joins that wait for the owner, and as many again without a token: size of invites.json."""
+STATES_BYTES: Final = 96 * 1024 * 1024
+"""States of all members together, weighed generously: memory, and size of nodes.json, which is read back."""
 PEERS: Final = 5000
 """Peers of one node: size of nodes.json."""
 TOMBSTONES: Final = 10000

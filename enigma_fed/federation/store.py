@@ -14,6 +14,7 @@ from enigma_fed.base.ids import Did
 from enigma_fed.federation.decision import Decide, Decision, File, Order, written
 from enigma_fed.federation.repair import repair
 from enigma_fed.federation.rules import fold
+from enigma_fed.federation.statebudget import StateBudget
 from enigma_fed.storage.disk import Disk
 from enigma_fed.storage.jsonfile import JsonFile
 from enigma_fed.storage.recovery import Recovery
@@ -50,6 +51,7 @@ class FederationStore:
         self._membership = Membership()
         self._by_did: Mapping[Did, Node | Tombstone] = {}
         self._observations: dict[Did, Observation] = {}
+        self._budget = StateBudget()
         self._unsaved = False
         self._settled = False
         self._trouble: str | None = None
@@ -73,7 +75,8 @@ class FederationStore:
         writes is `trouble`, and hinders changes only.
         """
         self._read()
-        self._observations = dict(self._read_observations())
+        for observation in self._read_observations().values():
+            self._observations[observation.did] = self._budget.admit(observation)
         if writable:
             try:
                 self._settle()
@@ -124,11 +127,12 @@ class FederationStore:
 
     def observe(self, observation: Observation) -> None:
         """Remember what polling learned; written by the next `flush`."""
-        self._observations[observation.did] = observation
+        self._observations[observation.did] = self._budget.admit(observation)
         self._unsaved = True
 
     def forget(self, did: Did) -> None:
         """Drop what polling learned of a removed peer."""
+        self._budget.forget(did)
         if self._observations.pop(did, None) is not None:
             self._unsaved = True
 

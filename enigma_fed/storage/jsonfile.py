@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from enigma_fed.base import limits
-from enigma_fed.base.errors import Conflict, StoreDamaged, StoreNewer, WireError
+from enigma_fed.base.errors import Conflict, StoreDamaged, StoreNewer, WireError, WriteFailed
 from enigma_fed.storage.disk import Disk
 from enigma_fed.storage.recovery import Recovery, marker_path, name_for, read_marker, write_marker
 from enigma_fed.storage.seal import HEAD_BYTES, Head, digest, read_head, seal, unseal
@@ -149,6 +149,8 @@ class JsonFile(Generic[T]):
 
     def _write(self, value: T, rev: int) -> None:
         data = seal(self._encode(value), rev)
+        if len(data) > limits.STORE_FILE_BYTES:
+            raise WriteFailed(f"{self.path}: it would be larger than what is read back")
         self._loaded = None  # until both copies stand, what is on disk is not known
         self._disk.replace(self.path, data)
         self._disk.replace(self.copy_path, data)

@@ -66,6 +66,8 @@ ONE_PAST: Final = {
     "JOIN_TRIES_UNKNOWN": "tests/federation/test_service.py::test_invariant_3_guessing_tokens_is_slowed_down",
     "FORGOTTEN_HASHES": "tests/federation/test_hashes.py::test_invariant_7_hashes_are_bounded",
     "PENDING_JOINS": "tests/federation/test_inviting.py::test_invariant_7_only_so_many_joins_wait",
+    "STATES_BYTES": "tests/federation/test_statebudget.py"
+    "::test_invariant_7_states_of_all_members_are_bounded_together",
     "PEERS": STORES + "test_members",
     "TOMBSTONES": STORES + "test_removed_members_are_remembered_up_to_a_number_the_newest_first",
     "POLL_INTERVAL": TIMES + "test_polls_are_never_more_often_than_the_owner_may_ask_for",

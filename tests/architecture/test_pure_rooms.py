@@ -55,6 +55,7 @@ PURE_PLACES = {
     "federation/inviting.py",
     "federation/lookup.py",
     "federation/repair.py",
+    "federation/statebudget.py",
     "rpc/challenge.py",
     "rpc/circuits.py",
     "rpc/noncetable.py",

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from enigma_fed.base import limits, log
-from enigma_fed.base.errors import ConfigError, Conflict, PeerUnreachable, StoreDamaged
+from enigma_fed.base.errors import ConfigError, Conflict, PeerUnreachable, StoreDamaged, WriteFailed
 from enigma_fed.base.rpc_errors import Busy
 from enigma_fed.config import load
 from enigma_fed.federation import exchange, inviting, rules
@@ -18,6 +18,7 @@ from enigma_fed.federation.store import FederationStore
 from enigma_fed.rpc.gate import Gate
 from enigma_fed.rpc.noncetable import NonceTable
 from enigma_fed.storage import secretfile
+from enigma_fed.storage.jsonfile import JsonFile
 from enigma_fed.wire.records import Node, Stage
 from tests.support.identities import did
 from tests.support.manualclock import ManualClock
@@ -132,6 +133,23 @@ def test_a_store(private: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "STORE_FILE_BYTES", size - 1)
     with pytest.raises(StoreDamaged):
         FederationStore(private).open()
+
+
+def test_a_store_that_could_not_be_read_back_is_not_written(
+    private: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """limits.STORE_FILE_BYTES, on the way to the disk."""
+    path = private / "words.json"
+    file: JsonFile[str] = JsonFile(path, lambda word: {"word": word}, lambda body: str(body["word"]))
+    file.create("short")
+    before = path.read_bytes()
+    monkeypatch.setattr(limits, "STORE_FILE_BYTES", len(before) + 3)
+    assert file.update(lambda word: "shorter!") == "shorter!"
+    before = path.read_bytes()
+    with pytest.raises(WriteFailed, match="larger"):
+        file.update(lambda word: "shorter!!")
+    assert path.read_bytes() == before
+    assert file.read() == "shorter!"
 
 
 def test_the_configuration(tmp_path: Path) -> None:
