@@ -82,6 +82,19 @@ class JsonFormatter(logging.Formatter):
 class PrivateRotatingFile(logging.handlers.RotatingFileHandler):
     """A rotating log file that only its owner can read."""
 
+    _ended = False
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a line; none after `close`, where the library's class would open the file again."""
+        if not self._ended:
+            super().emit(record)
+
+    def close(self) -> None:
+        """Close the file for good."""
+        with self.lock or contextlib.nullcontext():
+            self._ended = True
+            super().close()
+
     def _open(self) -> TextIO:  # type: ignore[override]  # narrower than the library's
         descriptor = os.open(self.baseFilename, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         os.fchmod(descriptor, 0o600)

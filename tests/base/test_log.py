@@ -141,3 +141,13 @@ def test_lines_wait_for_no_slow_reader() -> None:
     finally:
         output.close()
         logging.raiseExceptions = True
+
+
+def test_a_closed_file_stays_closed_whatever_a_late_writer_brings(tmp_path: Path) -> None:
+    handler = log.PrivateRotatingFile(tmp_path / "agent.log")
+    record = logging.LogRecord("enigma_fed", logging.INFO, "", 0, "a line", None, None)
+    handler.handle(record)
+    handler.close()
+    handler.handle(record)
+    assert handler.stream is None
+    assert (tmp_path / "agent.log").read_text() == "a line\n"
