@@ -184,8 +184,6 @@ def _tor_steps(tor: TorView) -> Iterator[str]:
 
 
 def _machine_steps(running: Running) -> Iterator[str]:
-    if running.another_copy:
-        yield "Stop one of the two copies of this node, and move its data folder away: enigma-fed doctor"
     free = running.disk_free
     if free < limits.DISK_LOW:
         yield f"Free some space, {free // 2**20} MiB are left: joins and removals need to be written down"

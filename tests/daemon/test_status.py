@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from enigma_fed.base import limits
+from enigma_fed.base.suspension import Suspended
 from enigma_fed.daemon.status import Running, clock_differences, compose, next_steps, tor_view
 from enigma_fed.federation.rules import REMOVED_US
 from enigma_fed.transports.tor.modes import TorMode
@@ -148,7 +149,6 @@ STATES: dict[str, tuple[list[PeerView], list[InviteView], Running | None, str]] 
     "an unusable entry": ([peer(invalid="{}")], [], RUNNING, "kept as it is"),
     "paused": ([peer(paused=True)], [], RUNNING, "enigma-fed peer pause did:key:z6MkPeerPeer --resume"),
     "offline": ([peer(liveness="offline")], [], RUNNING, "enigma-fed peer show did:key:z6MkPeerPeer"),
-    "another copy": ([PEER], [], replace(RUNNING, another_copy=True), "Stop one of the two copies"),
     "clock in doubt": ([PEER], [], NOT_SYNCHRONISED, "sudo timedatectl set-ntp true"),
     "clock behind": ([PEER], [], replace(RUNNING, clock_behind=True), "Set this machine's clock right"),
     "disk full": ([PEER], [], replace(RUNNING, disk_free=0), "Free some space, 0 MiB are left"),
@@ -163,10 +163,12 @@ def test_every_state_has_a_next_step_and_the_most_urgent_comes_first(state: str)
 
 
 def test_what_stops_the_node_comes_before_what_waits_for_others() -> None:
-    troubled = replace(tor("failed", reason="it ended"), another_copy=True, disk_free=0, clock_behind=True)
-    found = list(next_steps([peer(paused=True)], [INVITE], troubled))
-    begins = ("Stop one", "Free some", "Set this", "See what keeps", "1 invite", "cellar is paused")
-    assert [step.startswith(words) for step, words in zip(found, begins, strict=True)] == [True] * 6
+    troubled = replace(tor("failed", reason="it ended"), disk_free=0, clock_behind=True)
+    suspended = (Suspended.RECOVERED, Suspended.ANOTHER_COPY)
+    found = compose(NODE, [peer(paused=True)], [INVITE], troubled, suspended=suspended).next_steps
+    begins = ("See what was recovered", "Stop the other copy", "Free some", "Set this", "See what keeps")
+    begins += ("1 invite", "cellar is paused")
+    assert [step.startswith(words) for step, words in zip(found, begins, strict=True)] == [True] * 7
 
 
 def test_tors_status_is_shown_whole() -> None:

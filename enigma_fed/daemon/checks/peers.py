@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from statistics import median
 from typing import Final
 
 from enigma_fed.base import limits
 from enigma_fed.daemon.checks.scene import Scene, count, failure, ok, warning
+from enigma_fed.daemon.status import clock_differences
 from enigma_fed.wire.records import Stage
 from enigma_fed.wire.timestamps import from_text
 from enigma_fed.wire.views import Finding, PeerView
 
 _LONG_AWAY: Final = 7 * 24 * 3600
 _SOON: Final = 2 * 3600
-_CROWD: Final = 2
-"""So many peers that agree on our clock being wrong are believed."""
 _NTP: Final = "sudo timedatectl set-ntp true"
 
 
@@ -42,24 +40,17 @@ def _name(peer: PeerView) -> str:
 
 
 def skew(scene: Scene) -> Iterator[Finding]:
-    """Our clock against the signed replies of peers."""
-    known = [(peer, peer.skew_s) for peer in scene.peers if peer.skew_s is not None]
-    off = [(peer, seconds) for peer, seconds in known if abs(seconds) > limits.SKEW_TOLD]
-    if not off:
-        if known:
-            yield ok("clock of peers", f"{count(len(known), 'peer')} agree with this machine's clock")
-        return
+    """Our clock against the signed replies of peers, as `status` tells it."""
     why = f"From {limits.FRESHNESS_WINDOW} s on every request needs one more round trip."
-    middle = median(seconds for _, seconds in known)
-    if len(off) >= _CROWD and abs(middle) > limits.SKEW_TOLD:
-        word = "behind" if middle > 0 else "ahead"
-        detail = f"{count(len(off), 'peer')} say that this machine's clock is {abs(middle):.0f} s {word}"
-        yield failure("clock of peers", detail, why, f"Set it right: {_NTP}")
-        return
-    for peer, seconds in off:
-        word = "ahead" if seconds > 0 else "behind"
-        detail = f"the clock of {_name(peer)} is {abs(seconds)} s {word} of this machine's"
-        yield warning("clock of peers", detail, why, f"Tell its owner, or set this one right: {_NTP}")
+    differences = list(clock_differences(scene.peers))
+    for sentence in differences:
+        if sentence.startswith("This machine"):
+            yield failure("clock of peers", sentence, why, f"Set it right: {_NTP}")
+        else:
+            yield warning("clock of peers", sentence, why, f"Tell its owner, or set this one right: {_NTP}")
+    known = sum(peer.skew_s is not None for peer in scene.peers)
+    if known and not differences:
+        yield ok("clock of peers", f"{count(known, 'peer')} agree with this machine's clock")
 
 
 def invites(scene: Scene) -> Iterator[Finding]:
