@@ -17,6 +17,7 @@ import pytest_asyncio
 
 from enigma_fed.base.errors import RefusedByPeer
 from enigma_fed.demo.agentprocess import AgentProcess
+from tests.support import secrets
 from tests.support.homes import ask, eventually, identity, peer, status, synced
 from tests.support.tornet import NOBODYS_NETWORK, TorNetwork
 
@@ -164,6 +165,20 @@ async def test_invariant_6_a_removed_peer_is_refused_over_tor(
     told = await peer(bob, a)
     assert told is not None
     assert told.stage == "refused"
+
+
+async def test_invariant_8_no_log_of_all_this_holds_a_secret_or_a_whole_onion_name(
+    pair: tuple[AgentProcess, AgentProcess],
+) -> None:
+    onions = [(await identity(agent)).onion for agent in pair]
+    known = [secret for agent in pair for secret in secrets.of_node(agent.name, agent.data_dir)]
+    for agent in pair:
+        cookie = agent.data_dir / "tor" / "state" / "control_auth_cookie"
+        known.append(secrets.of_bytes("control cookie", await asyncio.to_thread(cookie.read_bytes)))
+    for path in [path for agent in pair for path in sorted(agent.folder.rglob("*.log*"))]:
+        data = await asyncio.to_thread(path.read_bytes)
+        assert secrets.found_in(data, known) == [], path
+        assert [onion[:6] for onion in onions if onion[6:56].encode() in data] == [], path
 
 
 async def test_an_invite_accepted_while_the_inviter_is_away_is_delivered_later(
