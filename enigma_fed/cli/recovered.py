@@ -29,7 +29,8 @@ def accept() -> int:
         output.data_json(found)
     elif found:
         revoked = found[0].invites_open
-        void = f" {revoked} open invites were revoked: make new ones." if revoked else ""
+        words = "1 open invite was" if revoked == 1 else f"{revoked} open invites were"
+        void = f" {words} revoked: make new ones." if revoked else ""
         output.talk(f"Accepted: joins and installs go on.{void}")
         output.advise("Next: see whether nobody is missing: enigma-fed peer list")
     else:

@@ -189,6 +189,8 @@ def _open_for_change(paths: Paths, settings: Settings) -> Operations:
                 lock.acquire(_RETRY)
                 return LocalOperations(paths, settings, lock=lock)
             except LockBusy as error:
+                if controlclient.answers(paths.control_socket):  # a full disk keeps it from being named
+                    return RemoteOperations(paths.control_socket)
                 busy = error
         if time.monotonic() >= deadline:
             raise busy

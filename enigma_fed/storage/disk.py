@@ -127,6 +127,13 @@ class Disk:
         except OSError as error:
             raise WriteFailed(f"{path}: {error.strerror or error}") from error
 
+    def settle(self, path: Path) -> None:
+        """Make the name of a file durable, whose content is; raises WriteFailed."""
+        try:
+            self.sync_folder(path.parent)
+        except OSError as error:
+            raise WriteFailed(f"{path}: {error.strerror or error}") from error
+
     def write_new(self, path: Path, data: bytes) -> None:
         """Write and fsync a temporary file; one left behind by a killed process is replaced."""
         with contextlib.suppress(FileNotFoundError):

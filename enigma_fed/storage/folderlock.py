@@ -106,7 +106,8 @@ class FolderLock:
     @staticmethod
     def _record(descriptor: int, holder: Holder) -> None:
         os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, msgspec.json.encode(holder), 0)
+        with contextlib.suppress(OSError):  # a full disk: the lock holds, only its holder is not named
+            os.pwrite(descriptor, msgspec.json.encode(holder), 0)
 
     @staticmethod
     def _recorded(descriptor: int) -> Holder:

@@ -220,9 +220,13 @@ class JsonFile(Generic[T]):
         _log.error("%s: %s; its copy (rev %d) is used", self.path, damage.why, copy.rev)
 
     def _mend_copy(self, loaded: _Loaded[T]) -> None:
-        """Write both again unless they are the same: a copy is written once its file is durable."""
+        """Write both again unless they are the same: a copy is written once its file is durable.
+
+        Of the copy itself the name may be missing still, after a kill or an fsync that failed.
+        """
         copy = self._read(self.copy_path)
         if isinstance(copy, _Loaded) and copy.fingerprint == loaded.fingerprint:
+            self._disk.settle(self.copy_path)
             return
         if isinstance(copy, _Damage):
             _log.warning("%s is written anew: %s", self.copy_path, copy.why)

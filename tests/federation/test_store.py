@@ -12,11 +12,12 @@ from enigma_fed.base.errors import Conflict, StoreChanged, StoreDamaged, StoreNe
 from enigma_fed.federation.decision import Decide, Decision, put_node
 from enigma_fed.federation.store import FederationStore
 from enigma_fed.storage.disk import Disk
-from enigma_fed.wire.records import Membership, NodesFile, Observation, Stage
+from enigma_fed.wire.records import InvitesFile, Membership, NodesFile, Observation, Stage
 from tests.support.faultydisk import FaultyDisk
 from tests.support.identities import did
 from tests.support.members import NOW, incoming, member, outgoing
 from tests.support.memberships import commit
+from tests.support.memorydisk import Image, MemoryDisk
 
 
 @pytest.fixture
@@ -162,3 +163,32 @@ async def test_closing_folds_what_polling_learned_into_nodes_json(folder: Path) 
     node = opened(folder).node(did(1))
     assert node is not None
     assert node.last_seen == NOW + 5
+
+
+@pytest.mark.parametrize("name", ["nodes.json", "invites.json"])
+async def test_invariant_5_every_single_flipped_bit_of_a_store_is_noticed(name: str) -> None:
+    """Either the copy is used, or the file says that it is of a newer version; never another content."""
+    disk = MemoryDisk()
+    FederationStore.create(Path("/home"), disk=disk)
+    store = FederationStore(Path("/home"), disk=disk)
+    store.open()
+    await commit(store, Membership(NodesFile(nodes=(member(1),)), InvitesFile(outgoing=(outgoing(7),))))
+    image, path = disk.image, f"/home/federation/{name}"
+    data = image.files[path]
+    counts = {"recovered": 0, "newer": 0}
+    for bit in range(8 * len(data)):
+        flipped = bytearray(data)
+        flipped[bit // 8] ^= 1 << bit % 8
+        found = FederationStore(
+            Path("/home"), disk=MemoryDisk(Image(image.folders, {**image.files, path: bytes(flipped)}))
+        )
+        try:
+            found.open(writable=False)
+        except StoreNewer:
+            counts["newer"] += 1
+        else:
+            assert [recovery.file for recovery in found.recoveries] == [name]
+            assert found.membership == store.membership
+            counts["recovered"] += 1
+    print(f"{name}: {len(data)} bytes, {8 * len(data)} flips, {counts}")
+    assert counts["recovered"] > 50 * counts["newer"] > 0

@@ -81,7 +81,7 @@ def test_invariant_5_short_writes_are_completed(chunk: int | None) -> None:
     assert disk.image.files == {"/file": b"0123456789"}
 
 
-@pytest.mark.parametrize("work", ["replace", "create", "keep_as", "remove", "make_folder"])
+@pytest.mark.parametrize("work", ["replace", "create", "keep_as", "remove", "settle", "make_folder"])
 def test_invariant_5_every_step_that_fails_is_a_failed_write(work: str) -> None:
     """Also an fsync: what it covered is not trusted, and no half file is left under any name."""
 
@@ -91,6 +91,7 @@ def test_invariant_5_every_step_that_fails_is_a_failed_write(work: str) -> None:
             "create": (Path("/new"), b"new"),
             "keep_as": (Path("/old"), Path("/kept")),
             "remove": (Path("/old"),),
+            "settle": (Path("/old"),),
             "make_folder": (Path("/a/b"),),
         }
         getattr(disk, work)(*arguments[work])

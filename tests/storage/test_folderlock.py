@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from enigma_fed.base.errors import LockBusy
+from enigma_fed.base.errors import LockBusy, WriteFailed
 from enigma_fed.storage.folderlock import FolderLock, Holder
 
 HOLD = """
@@ -74,3 +75,25 @@ def test_the_lock_file_is_the_owners_alone(tmp_path: Path) -> None:
         lock.acquire(0.0)
         assert (tmp_path / "data").stat().st_mode & 0o777 == 0o700
         assert (tmp_path / "data" / "lock").stat().st_mode & 0o777 == 0o600
+
+
+def test_the_holder_need_not_be_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a full disk the lock holds all the same; and an instant after it was taken nobody is named yet."""
+
+    def full(descriptor: int, data: bytes, offset: int) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "pwrite", full)
+    with FolderLock(tmp_path) as lock:
+        lock.acquire(0.0, kind="agent")
+        assert FolderLock(tmp_path).holder() == Holder(0, "command")
+        with pytest.raises(LockBusy, match="it is locked"):
+            FolderLock(tmp_path).acquire(0.0)
+        with pytest.raises(LockBusy, match="this process"):
+            lock.acquire(0.0)
+
+
+def test_a_lock_that_cannot_be_made_is_a_failed_write(tmp_path: Path) -> None:
+    (tmp_path / "lock").mkdir()
+    with pytest.raises(WriteFailed, match="lock"):
+        FolderLock(tmp_path).acquire(0.0)

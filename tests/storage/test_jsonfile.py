@@ -102,7 +102,9 @@ def test_a_file_without_version_reads_and_gets_one_with_the_first_change(folder:
     path.write_text(json.dumps({"words": ["old"]}))
     path.chmod(0o600)
     file = words_file(folder)
-    assert file.read() == ("old",)
+    before = path.read_bytes()
+    assert file.read() == file.mend() == ("old",)
+    assert path.read_bytes() == before
     file.update(lambda words: (*words, "new"))
     assert json.loads(path.read_text())["version"] == 1
     assert words_file(folder).read() == ("old", "new")

@@ -218,7 +218,7 @@ def test_invariant_5_every_truncation_is_noticed(file: JsonFile[tuple[str, ...]]
 
 
 @pytest.mark.parametrize("name", ["words.json", "words.json.bak"])
-def test_a_newer_version_is_never_moved_nor_written(
+def test_invariant_5_a_newer_version_is_never_moved_nor_written(
     file: JsonFile[tuple[str, ...]], folder: Path, name: str
 ) -> None:
     path = folder / name

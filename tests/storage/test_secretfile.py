@@ -4,7 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from enigma_fed.base.errors import AlreadyInitialised, LooseModes, NotInitialised, WriteFailed
+from enigma_fed.base import limits
+from enigma_fed.base.errors import (
+    AlreadyInitialised,
+    LooseModes,
+    NotInitialised,
+    StoreDamaged,
+    WriteFailed,
+)
 from enigma_fed.storage import secretfile
 from enigma_fed.storage.disk import Disk
 
@@ -49,3 +56,26 @@ def test_a_failed_fsync_leaves_no_secret_behind(tmp_path: Path) -> None:
     with pytest.raises(WriteFailed, match="No space left"):
         secretfile.write_new(path, b"secret", disk=FullDisk())
     assert list(path.parent.iterdir()) == []
+
+
+def test_a_secret_that_the_disk_cannot_read_is_told(tmp_path: Path) -> None:
+    class Broken(Disk):
+        def read(self, path: Path, limit: int) -> bytes:
+            raise OSError(5, "Input/output error")
+
+    with pytest.raises(WriteFailed, match="Input/output error"):
+        secretfile.read(tmp_path / "node.key", disk=Broken())
+
+
+def test_a_credential_is_read_within_its_bounds(tmp_path: Path) -> None:
+    tmp_path.chmod(0o700)
+    path = tmp_path / "node.key"
+    path.write_bytes(b"secret")
+    path.chmod(0o400)
+    assert secretfile.read_credential(path) == b"secret"
+    path.chmod(0o600)
+    path.write_bytes(bytes(limits.SECRET_FILE_BYTES + 1))
+    with pytest.raises(StoreDamaged, match="larger than"):
+        secretfile.read_credential(path)
+    with pytest.raises(StoreDamaged, match="cannot be read"):
+        secretfile.read_credential(tmp_path / "none")

@@ -7,6 +7,7 @@ Contents: what was not synced may be whole, empty, cut off anywhere, or zeros, a
 
 from __future__ import annotations
 
+import functools
 import itertools
 import random
 from collections.abc import Iterable, Iterator, Sequence
@@ -73,7 +74,9 @@ class PowerCuts:
     def _with_contents(self, names: dict[str, int], folders: frozenset[str]) -> Iterator[Image]:
         files = {name: self._data[number] for name, number in names.items()}
         yield Image(folders, files)
-        for number in sorted({number for number in names.values() if number in self._unsynced}):
+        # What only a temporary name leads to is read by nobody.
+        read = {number for name, number in names.items() if not name.endswith(".tmp")}
+        for number in sorted(read & self._unsynced):
             for data in self._losses(self._data[number]):
                 changed = {name: data for name, inode in names.items() if inode == number}
                 yield Image(folders, {**files, **changed})
@@ -89,11 +92,16 @@ class PowerCuts:
 
 
 def _folder(step: Step) -> str:
-    return str(PurePosixPath(step.other or step.path).parent)
+    return _parents(step.other or step.path)[0]
 
 
 def _is_reachable(name: str, folders: set[str]) -> bool:
-    return all(str(parent) in folders for parent in PurePosixPath(name).parents)
+    return folders.issuperset(_parents(name))
+
+
+@functools.lru_cache(maxsize=1024)
+def _parents(name: str) -> tuple[str, ...]:
+    return tuple(map(str, PurePosixPath(name).parents))
 
 
 def _apply(steps: Iterable[Step], names: dict[str, int], folders: set[str]) -> None:
