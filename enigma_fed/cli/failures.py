@@ -14,7 +14,7 @@ import msgspec
 from click.exceptions import NoArgsIsHelpError
 
 from enigma_fed.base.errors import EnigmaError, OperationFailed
-from enigma_fed.cli.humane import printable, printable_json
+from enigma_fed.cli.humane import printable, printable_json, printable_lines
 
 INTERRUPTED: Final = 130
 _DEBUG_VARIABLE: Final = "ENIGMA_FED_DEBUG"
@@ -74,8 +74,15 @@ def report(error: BaseException, words: Sequence[str]) -> int:
     else:
         click.echo(printable(failure.sentence), err=True)
     if failure.code == "internal" and os.environ.get(_DEBUG_VARIABLE) == "1":
-        click.echo("".join(traceback.format_exception(error)), err=True, nl=False)
+        click.echo(_traceback(error), err=True, nl=False)
     return failure.exit_code
+
+
+def _traceback(error: BaseException) -> str:
+    """Where it happened, without the secrets that an exception's text may hold (invariant 8)."""
+    from enigma_fed.base.log import redact
+
+    return printable_lines(redact("".join(traceback.format_exception(error))))
 
 
 def _here(failure: Failure, words: Sequence[str]) -> Failure:

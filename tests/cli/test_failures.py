@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from enigma_fed.base import errors
-from tests.cli.fakes import FakeNode, invoke
+from tests.cli.fakes import CODE, FakeNode, invoke
 
 
 def _leaves(kind: type[errors.EnigmaError]) -> Iterator[type[errors.EnigmaError]]:
@@ -74,6 +74,7 @@ def test_ctrl_c_is_130() -> None:
 def test_invariant_8_an_unexpected_fault_is_one_line_without_the_text_of_the_exception(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.delenv("ENIGMA_FED_DEBUG", raising=False)
     fault = ZeroDivisionError("fed1:secret")
     shown = invoke("peer", "list", node=FakeNode(error=fault))
     assert shown.exit_code == 1
@@ -81,8 +82,16 @@ def test_invariant_8_an_unexpected_fault_is_one_line_without_the_text_of_the_exc
     assert "ZeroDivisionError" in shown.err
     assert "enigma-fed logs" in shown.err
     assert "fed1:" not in shown.err
+
+
+def test_invariant_8_where_a_fault_happened_is_shown_on_request_without_its_secrets(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv("ENIGMA_FED_DEBUG", "1")
-    assert "Traceback" in invoke("peer", "list", node=FakeNode(error=fault)).err
+    fault = ZeroDivisionError(f"{CODE} {'0f' * 16} \x1b[2J")
+    shown = invoke("peer", "list", node=FakeNode(error=fault)).err
+    assert "Traceback" in shown
+    assert "ZeroDivisionError: fed1:[code] [hex] ?[2J" in shown
 
 
 def test_a_reader_that_leaves_is_no_traceback() -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
+from enigma_fed import cli as cli_room
 from enigma_fed.base.errors import PeerUnreachable, RefusedByPeer
 from enigma_fed.base.ids import OnionAddress
 from enigma_fed.wire.invite import draft
@@ -146,3 +149,11 @@ def test_nor_does_a_code_with_such_a_name() -> None:
 def test_nor_does_what_was_typed() -> None:
     for words in (["peer", "show", HOSTILE], [HOSTILE], ["peer", "trust", DID, HOSTILE]):
         assert_harmless(invoke(*words, node=FakeNode()))
+
+
+def test_everything_that_is_printed_goes_the_same_way() -> None:
+    """No command prints by itself: it could forget what this file tests."""
+    printing = re.compile(r"click\.s?echo|\bprint\(|std(out|err)\.write")
+    folder = Path(cli_room.__file__).parent
+    found = {path.name for path in folder.glob("*.py") if printing.search(path.read_text(encoding="utf-8"))}
+    assert found == {"output.py", "failures.py"}
