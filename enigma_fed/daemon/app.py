@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 import aiohttp
@@ -47,7 +48,7 @@ from enigma_fed.storage.disk import Disk
 from enigma_fed.transports.tor.endpoint import Endpoint
 from enigma_fed.transports.tor.modes import TorMode
 from enigma_fed.transports.tor.onionkey import OnionKey
-from enigma_fed.transports.tor.service import Tor
+from enigma_fed.transports.tor.service import ManagedTor, Tor
 from enigma_fed.transports.tor.session import onion_session, renew_circuit
 from enigma_fed.transports.tor.socks_errors import explain
 from enigma_fed.transports.tor.status import TorPhase, TorStatus
@@ -162,10 +163,21 @@ class RunningNode:
         """How far Tor is."""
         return self._tor.status
 
-    async def reload(self, settings: Settings) -> None:
-        """Take over what a running node can change."""
+    @property
+    def has_own_tor(self) -> bool:
+        """Whether the tor is a process of this agent."""
+        return isinstance(self._tor, ManagedTor)
+
+    async def reload(self, settings: Settings) -> bool:
+        """Take over what a running node can change; whether its own tor got other lines of the owner's.
+
+        Raises ConfigError when tor refuses them, TorFailed; then nothing has changed.
+        """
+        extra = Path(settings.tor.torrc_extra) if settings.tor.torrc_extra else None
+        told = isinstance(self._tor, ManagedTor) and await self._tor.change_extra(extra)
         self._settings = settings
         self.federation.change_interval(settings.federation.poll_interval)
+        return told
 
     async def status(self) -> StatusView:
         """The whole status of the running node."""
@@ -350,12 +362,12 @@ class Agent:
 
     async def reload(self, wanted: Settings) -> Reload:
         """Put in force what a running agent can change of these settings; the rest waits for a restart."""
-        planned = plan(self._settings, wanted)
-        await self.node.reload(planned.settings)
+        planned = plan(self._settings, wanted, own_tor=self.node.has_own_tor)
+        told = "; tor has other lines of tor.torrc_extra" if await self.node.reload(planned.settings) else ""
         self._settings = planned.settings
         if self._log is not None:
             self._log.change(planned.settings.log.level, planned.settings.log.format)
-        _log.log(logging.WARNING if planned.waiting else logging.INFO, "%s", planned.sentence)
+        _log.log(logging.WARNING if planned.waiting else logging.INFO, "%s%s", planned.sentence, told)
         return planned
 
     def _start_log(self) -> log.LogOutput:

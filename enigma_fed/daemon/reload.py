@@ -10,6 +10,8 @@ from enigma_fed.config import Settings
 
 LIVE: Final = frozenset({"log.level", "log.format", "federation.poll_interval"})
 """Keys that a running agent can change."""
+TORRC_EXTRA: Final = "tor.torrc_extra"
+"""One more, when the tor is its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,22 +27,23 @@ class Reload:
 
     @property
     def sentence(self) -> str:
-        """One line for the log."""
+        """For the log."""
         parts = [f"now in force: {', '.join(self.changed)}" if self.changed else "nothing changed"]
         if self.waiting:
             parts.append(f"waits for a restart: {', '.join(self.waiting)}")
         return f"the configuration was read again; {'; '.join(parts)}"
 
 
-def plan(running: Settings, wanted: Settings) -> Reload:
-    """Compare the settings in force with the wanted ones."""
+def plan(running: Settings, wanted: Settings, *, own_tor: bool) -> Reload:
+    """Compare the settings in force with the wanted ones; `own_tor`: a tor of the agent's own runs."""
+    live = LIVE | {TORRC_EXTRA} if own_tor else LIVE
     keys = [doc.key for doc in config.describe()]
     different = tuple(key for key in keys if running.value(key) != wanted.value(key))
-    changed = tuple(key for key in different if key in LIVE)
+    changed = tuple(key for key in different if key in live)
     settings = running
     for key in changed:
         settings = _with(settings, key, wanted.value(key))
-    return Reload(settings, changed, tuple(key for key in different if key not in LIVE))
+    return Reload(settings, changed, tuple(key for key in different if key not in live))
 
 
 def _with(settings: Settings, key: str, value: config.Value) -> Settings:

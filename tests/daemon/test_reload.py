@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enigma_fed import config
 from enigma_fed.config import Settings
-from enigma_fed.daemon.reload import LIVE, plan
+from enigma_fed.daemon.reload import LIVE, TORRC_EXTRA, plan
 
 
 def settings(**flags: config.Value) -> Settings:
@@ -12,13 +12,13 @@ def settings(**flags: config.Value) -> Settings:
 
 
 def test_every_live_key_exists() -> None:
-    assert {doc.key for doc in config.describe()} >= LIVE
+    assert {doc.key for doc in config.describe()} >= LIVE | {TORRC_EXTRA}
 
 
 def test_live_keys_change_and_the_others_wait_with_their_old_value() -> None:
     running = settings(node__name="attic", log__level="info")
     wanted = settings(node__name="cellar", log__level="debug", federation__poll_interval=30)
-    planned = plan(running, wanted)
+    planned = plan(running, wanted, own_tor=False)
     assert planned.settings == settings(node__name="attic", log__level="debug", federation__poll_interval=30)
     assert planned.changed == ("federation.poll_interval", "log.level")
     assert planned.waiting == ("node.name",)
@@ -30,10 +30,18 @@ def test_live_keys_change_and_the_others_wait_with_their_old_value() -> None:
 
 def test_what_waits_is_named_each_time_until_the_restart() -> None:
     running, wanted = settings(), settings(rpc__listen="127.0.0.1:1234")
-    assert plan(plan(running, wanted).settings, wanted).waiting == ("rpc.listen",)
+    assert plan(plan(running, wanted, own_tor=False).settings, wanted, own_tor=False).waiting == (
+        "rpc.listen",
+    )
 
 
 def test_without_a_difference_nothing_changes() -> None:
-    planned = plan(settings(), settings())
+    planned = plan(settings(), settings(), own_tor=False)
     assert planned.settings == settings()
     assert planned.sentence == "the configuration was read again; nothing changed"
+
+
+def test_the_lines_for_tor_change_at_once_where_the_tor_is_our_own() -> None:
+    running, wanted = settings(), settings(tor__torrc_extra="/etc/enigma-fed/torrc")
+    assert plan(running, wanted, own_tor=True).changed == ("tor.torrc_extra",)
+    assert plan(running, wanted, own_tor=False).waiting == ("tor.torrc_extra",)

@@ -19,7 +19,7 @@ from typing import Any, Final
 import enigma_fed
 from tests.support.prerequisites import missing
 
-PACKAGES: Final = ("systemd-sysv", "dbus", "python3", "tor", "util-linux")
+PACKAGES: Final = ("systemd-sysv", "libpam-systemd", "dbus", "python3", "tor", "util-linux")
 PREFIX: Final = "/opt/enigma-fed"
 PROGRAM: Final = f"{PREFIX}/bin/enigma-fed"
 _SUITE: Final = "bookworm"
@@ -94,6 +94,7 @@ class Machine:
         environ = {
             "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
             "HOME": "/root" if user is None else f"/home/{user}",
+            **({} if user is None else {"XDG_RUNTIME_DIR": self._runtime_dir(user)}),
         }
         done = subprocess.run(
             ["nsenter", "--all", f"--target={self._first}", "--wd=/", *who, *words],
@@ -105,6 +106,9 @@ class Machine:
         )
         assert not check or done.returncode == 0, f"{words}: {done.returncode}\n{done.stdout}\n{done.stderr}"
         return done.stdout
+
+    def _runtime_dir(self, user: str) -> str:
+        return f"/run/user/{self.run('id', '--user', user).strip()}"
 
     def agent(self, *words: str, user: str | None = None) -> Any:
         """What a command of ours says with `--json`."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -134,6 +135,20 @@ def test_reload_takes_a_new_log_level_and_refuses_a_bad_one(box: Machine) -> Non
     assert (pid(box), box.property("ActiveState")) == (before, "active")
 
 
+def test_reload_hands_tor_new_lines_and_keeps_the_old_ones_when_it_refuses_them(box: Machine) -> None:
+    tor = until(lambda: box.agent("status")["tor"]["pid"], "tor runs")
+    until(lambda: box.agent("status")["tor"]["version"], "the agent speaks to its tor")
+    box.write(EXTRA, f"{NOBODYS_NETWORK}Nonsense 1\n")
+    box.run("systemctl", "reload", "enigma-fed")
+    until(lambda: "Nonsense" in box.property("StatusText"), "tor refuses the line")
+    box.write(EXTRA, f"{NOBODYS_NETWORK}MaxCircuitDirtiness 700\n")
+    box.run("systemctl", "reload", "enigma-fed")
+    until(lambda: "MaxCircuitDirtiness 700" in box.run("cat", f"{DATA}/tor/torrc"), "tor gets the line")
+    until(lambda: "other lines of tor.torrc_extra" in journal(box, "tor.torrc_extra"), "the log says so")
+    assert box.agent("status")["tor"]["pid"] == tor
+    box.write(EXTRA, NOBODYS_NETWORK)
+
+
 def journal(box: Machine, words: str) -> str:
     lines = box.run("journalctl", "--unit=enigma-fed.service", "--no-pager", "--output=cat").splitlines()
     return "\n".join(line for line in lines if words in line)
@@ -218,6 +233,47 @@ def test_uninstall_keeps_the_data_and_install_takes_it_up_again(box: Machine) ->
     box.run("test", "-s", f"{DATA}/identity/node.key")
     box.agent("service", "install")
     assert did(box) == before
+
+
+def test_the_drop_in_for_a_system_tor_opens_files_of_its_group(box: Machine) -> None:
+    """Also with a user table of the service's own, in which that group has no name."""
+    box.write("/root/cookie", "secret")
+    box.run("install", "-m", "0640", "-o", "root", "-g", "debian-tor", "/root/cookie", "/run/cookie")
+    asked = ["systemd-run", "--quiet", "--pipe", "--wait"]
+    for given in ("User=enigma-fed", "PrivateUsers=yes", "CapabilityBoundingSet=", "NoNewPrivileges=yes"):
+        asked += ["--property", given]
+    assert box.run(*asked, "cat", "/run/cookie", check=False) == ""
+    group = box.property("SupplementaryGroups")
+    assert group == "debian-tor"
+    assert box.run(*asked, "--property", f"SupplementaryGroups={group}", "cat", "/run/cookie") == "secret"
+
+
+def test_a_users_own_service_runs_without_a_session(box: Machine) -> None:
+    box.run("loginctl", "enable-linger", "bob")
+    until(
+        lambda: box.run("systemctl", "--user", "is-active", "basic.target", user="bob", check=False),
+        "bob's systemd",
+    )
+    config = "/home/bob/own.toml"
+    box.write(config, SETTINGS.format(level="info") + '[rpc]\nlisten = ""\n')
+    installed = box.agent("--config", config, "service", "install", "--user", user="bob")
+    assert (installed["scope"], installed["state"]) == ("user", "active")
+    own = box.agent("--config", config, "id", user="bob")
+    assert own["data_dir"] == "/home/bob/.local/share/enigma-fed"
+    assert own["did"] != did(box)
+    until(lambda: box.agent("--config", config, "status", user="bob")["tor"]["version"], "its tor runs")
+    old = box.agent("service", "status", "--user", user="bob")["pid"]
+    box.run("sh", "-c", f"kill -9 {old}")
+    again = until(lambda: _up_again(box, old), "it is started again")
+    assert again["restarts"] == 1
+    box.agent("--config", config, "service", "uninstall", "--user", user="bob")
+    assert box.run("ls", "/home/bob/.config/systemd/user", user="bob").split() == []
+
+
+def _up_again(box: Machine, old: int) -> dict[str, Any] | None:
+    shown = box.run(PROGRAM, "--json", "service", "status", "--user", user="bob", check=False)
+    state: dict[str, Any] = json.loads(shown)
+    return state if state["state"] == "active" and state["pid"] != old else None
 
 
 def test_a_program_in_a_home_is_refused(box: Machine) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from enigma_fed.base.errors import TorFailed
+from enigma_fed.base.errors import ConfigError, TorControlFailed, TorFailed
 from enigma_fed.base.tasks import Tasks
 from enigma_fed.transports.tor.binary import TorBinary
 from enigma_fed.transports.tor.control import EventKind, TorEvent
@@ -22,6 +22,9 @@ ANSWERS = """\
 case "$1" in
 --version) echo 'Tor version 0.4.8.13.'; exit;;
 --list-modules) echo 'pow: yes'; exit;;
+esac
+case "$*" in
+*--verify-config*) grep -q Nonsense "$4" || exit 0; echo "[warn] Unknown option 'Nonsense'."; exit 1;;
 esac"""
 
 
@@ -125,3 +128,38 @@ async def test_off_is_off() -> None:
     with pytest.raises(TorFailed, match="switched off"):
         await off.wait_ready()
     await off.close()
+
+
+class Link:
+    """A control connection that counts how often tor was told to read its torrc."""
+
+    def __init__(self) -> None:
+        self.reloads = 0
+        self.error: TorControlFailed | None = None
+
+    async def reload(self) -> None:
+        self.reloads += 1
+        if self.error is not None:
+            raise self.error
+
+
+async def test_the_owners_lines_change_in_a_running_tor_only_if_it_takes_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tor, link = Supervised(tmp_path, "exit 0").tor, Link()
+    monkeypatch.setattr(tor, "_link", link)
+    torrc, extra = tmp_path / "tor" / "torrc", tmp_path / "extra"
+    extra.write_text("NumCPUs 1\n", encoding="utf-8")
+    assert await tor.change_extra(extra)
+    assert "NumCPUs 1" in torrc.read_text(encoding="utf-8")
+    assert not await tor.change_extra(extra)
+    assert link.reloads == 1
+    extra.write_text("Nonsense 1\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match="Unknown option 'Nonsense'"):
+        await tor.change_extra(extra)
+    assert "NumCPUs 1" in torrc.read_text(encoding="utf-8")
+    assert {path.name for path in torrc.parent.glob("torrc*")} == {"torrc"}
+    link.error = TorControlFailed("gone")
+    assert await tor.change_extra(None)
+    assert "NumCPUs" not in torrc.read_text(encoding="utf-8")
+    assert link.reloads == 2

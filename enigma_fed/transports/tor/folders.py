@@ -89,6 +89,29 @@ def _prepare(folders: TorFolders, onions: Sequence[OnionService], extra: str, po
     for onion in onions:
         write_onion(folders.onion(onion.name), onion.key)
     _prepare_log(folders.log)
+    _write_private(folders.torrc, _torrc(folders, onions, extra, pow_defence).encode())
+
+
+def candidate(
+    folders: TorFolders, onions: Sequence[OnionService], extra: Path | None, *, pow_defence: bool = False
+) -> Path | None:
+    """A torrc as `prepare` would write it now, under another name; None when it is the one that stands.
+
+    Raises TorFailed, ConfigError.
+    """
+    text = _torrc(folders, onions, read_extra(extra), pow_defence).encode()
+    try:
+        if _content(folders.torrc) == text:
+            return None
+        _private_folder(folders.base)
+        path = folders.torrc.with_name("torrc.candidate")
+        _write_private(path, text)
+    except OSError as error:
+        raise TorFailed(f"its files cannot be written: {error.strerror}") from error
+    return path
+
+
+def _torrc(folders: TorFolders, onions: Sequence[OnionService], extra: str, pow_defence: bool) -> str:
     values = TorrcValues(
         data_directory=folders.data_directory,
         control_socket=folders.control_socket,
@@ -98,7 +121,7 @@ def _prepare(folders: TorFolders, onions: Sequence[OnionService], extra: str, po
         onions=tuple(OnionLines(folders.onion(onion.name), onion.ports, pow_defence) for onion in onions),
         extra=extra,
     )
-    _write_private(folders.torrc, render(values).encode())
+    return render(values)
 
 
 def write_onion(folder: Path, key: OnionKey) -> None:

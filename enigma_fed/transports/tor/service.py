@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import shutil
 from collections.abc import Coroutine, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Protocol
 
 from enigma_fed.base import limits
 from enigma_fed.base.backoff import Backoff
-from enigma_fed.base.errors import TorFailed
+from enigma_fed.base.errors import TorControlFailed, TorFailed
 from enigma_fed.base.ids import OnionAddress
 from enigma_fed.transports.tor import control, process
 from enigma_fed.transports.tor.binary import TorBinary, ask_abilities
 from enigma_fed.transports.tor.control import ControlLink
 from enigma_fed.transports.tor.controlauth import ControlAccess
 from enigma_fed.transports.tor.endpoint import Endpoint
-from enigma_fed.transports.tor.folders import OnionService, TorFolders, lock_is_free, prepare
+from enigma_fed.transports.tor.folders import OnionService, TorFolders, candidate, lock_is_free, prepare
 from enigma_fed.transports.tor.modes import TorMode
 from enigma_fed.transports.tor.onionkey import OnionKey
 from enigma_fed.transports.tor.repair import Repair
 from enigma_fed.transports.tor.status import TorPhase, TorStatus
 from enigma_fed.transports.tor.supervision import SupervisedTor, TorNeeds, refuse_if_old
+from enigma_fed.transports.tor.verify import verify_torrc
 
 _RESTARTS: Final = Backoff(first=limits.TOR_RESTART_FIRST, maximum=limits.TOR_RESTART_MAX, jitter=0.0)
 _PROBES: Final = Backoff(first=limits.SELF_PROBE_FIRST, maximum=limits.SELF_PROBE_MAX, jitter=0.0)
@@ -117,6 +119,24 @@ class ManagedTor(SupervisedTor):
         await self._prepare(self._own, *self._more)
         if self._link is not None:
             await self._link.reload()
+
+    async def change_extra(self, extra: Path | None) -> bool:
+        """Take over the owner's torrc lines as they are now; whether they are other ones.
+
+        Raises ConfigError when tor refuses them, TorFailed; then the old ones stay.
+        """
+        onions, defence = (self._own, *self._more), bool(self._status.pow)
+        torrc = await asyncio.to_thread(candidate, self._folders, onions, extra, pow_defence=defence)
+        if torrc is not None:
+            try:
+                await verify_torrc(self._settings.binary, torrc)
+            finally:
+                await asyncio.to_thread(torrc.unlink, missing_ok=True)
+        self._settings = replace(self._settings, torrc_extra=extra)
+        if torrc is not None:
+            with contextlib.suppress(TorControlFailed):  # a tor without a control connection starts anew
+                await self.reload()
+        return torrc is not None
 
     async def _live(self) -> None:
         await self._ask_program()
