@@ -78,9 +78,9 @@ def _tor(tor: TorView | None) -> str:
 
 
 def _which_tor(tor: TorView | None) -> str:
-    if tor is None or not tor.limits:
+    if tor is None or tor.phase == "off":
         return ""
-    parts = [f"{tor.mode} ({tor.chosen})" if tor.chosen else tor.mode, f"limits count per {tor.limits}"]
+    parts = [f"{tor.mode} ({tor.chosen})" if tor.chosen else tor.mode]
     if tor.pow is not None:
         parts.append(f"proof of work {'on' if tor.pow else 'off'}")
     if tor.repairs:

@@ -42,7 +42,6 @@ class Running:
 
 def tor_view(status: TorStatus) -> TorView:
     """How far Tor is, in the words of `--json`."""
-    counted = "circuit" if status.circuit_limits else "key and listener"
     return TorView(
         mode=status.mode.value,
         phase=status.phase.value,
@@ -54,7 +53,6 @@ def tor_view(status: TorStatus) -> TorView:
         pid=status.pid,
         restarts=status.restarts,
         chosen=status.chosen,
-        limits="" if status.mode is TorMode.OFF else counted,
         pow=status.pow,
         repairs=status.repairs,
         last_repair=status.last_repair,

@@ -149,8 +149,6 @@ class TorView(View, frozen=True, kw_only=True):
     restarts: int = 0
     chosen: str = ""
     """Why it is this mode."""
-    limits: str = ""
-    """What limits on callers count by: `circuit`, or `key and listener`; empty without Tor."""
     pow: bool | None = None
     """Whether callers must prove work while too many come; null when nobody can tell."""
     repairs: int = 0

@@ -117,7 +117,7 @@ class FakeNode(Operations):
         self._call("status")
         tor = TorView(
             mode="managed", phase="bootstrapping", percent=14, summary="Handshaking", reason="no route",
-            chosen="no system tor", limits="circuit", pow=True, repairs=2, last_repair="it is added again",
+            chosen="no system tor", pow=True, repairs=2, last_repair="it is added again",
         )  # fmt: skip
         return StatusView(
             node=NODE,

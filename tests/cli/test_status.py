@@ -11,7 +11,7 @@ def test_status_says_how_far_tor_is_and_why_and_what_to_do_next() -> None:
     for part in (
         "running (process 7), up for 1 min 1 s",
         "bootstrapping 14 %, Handshaking: no route",
-        "managed (no system tor), limits count per circuit, proof of work on",
+        "managed (no system tor), proof of work on",
         "mended 2 times, last: it is added again",
         "1 up",
         "Warning: the clock is not synchronised",

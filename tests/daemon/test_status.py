@@ -174,11 +174,11 @@ def test_what_stops_the_node_comes_before_what_waits_for_others() -> None:
 def test_tors_status_is_shown_whole() -> None:
     status = TorStatus(
         TorPhase.BOOTSTRAPPING, 45, "requesting_descriptors", "Asking", "slow", "0.4.9", 9, 2,
-        TorMode.MANAGED, "it is there", circuit_limits=True, pow=True, repairs=3, last_repair="reloaded",
+        TorMode.MANAGED, "it is there", pow=True, repairs=3, last_repair="reloaded",
     )  # fmt: skip
     assert tor_view(status) == TorView(
         mode="managed", phase="bootstrapping", percent=45, tag="requesting_descriptors", summary="Asking",
-        reason="slow", version="0.4.9", pid=9, restarts=2, chosen="it is there", limits="circuit", pow=True,
+        reason="slow", version="0.4.9", pid=9, restarts=2, chosen="it is there", pow=True,
         repairs=3, last_repair="reloaded",
     )  # fmt: skip
 
@@ -204,11 +204,6 @@ def test_when_most_peers_agree_it_is_this_machines_clock() -> None:
         differences(-95, -95)
         in compose(NODE, [msgspec.structs.replace(PEER, skew_s=-95)] * 2, [], RUNNING).warnings
     )
-
-
-def test_limits_count_per_circuit_only_where_tor_names_circuits() -> None:
-    assert tor_view(TorStatus(TorPhase.READY, mode=TorMode.SYSTEM)).limits == "key and listener"
-    assert tor_view(TorStatus(TorPhase.OFF)).limits == ""
 
 
 def test_an_onion_that_the_owner_has_to_make_is_the_next_step() -> None:

@@ -78,7 +78,7 @@ def is_ready(status: TorStatus) -> bool:
 
 async def test_the_onion_is_added_and_nothing_else_is_changed(agent: Agent, control: FakeControl) -> None:
     status = await agent.sees(is_ready)
-    assert (status.mode, status.pow, status.circuit_limits) == (TorMode.SYSTEM, True, False)
+    assert (status.mode, status.pow) == (TorMode.SYSTEM, True)
     assert agent.tor.socks == Endpoint("127.0.0.1", 9050)
     [line] = control.heard("ADD_ONION")
     assert line.endswith("Port=80,127.0.0.1:8786")

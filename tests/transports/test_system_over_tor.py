@@ -275,6 +275,6 @@ async def test_an_onion_made_elsewhere_by_a_tor_of_which_we_know_the_socks_port(
     home = SocksHome(await tor.socks(), key.seed, port)
     await home.start()
     ready = await home.reaches(TorPhase.READY)
-    assert (ready.mode, ready.pow, ready.circuit_limits) == ("socks", None, False)
+    assert (ready.mode, ready.pow) == ("socks", None)
     await home.close()
     await tor.stop()

@@ -94,9 +94,7 @@ class ManagedTor(SupervisedTor):
     AGAIN = "it is started again"
 
     def __init__(self, settings: TorSettings, key: OnionKey, around: TorNeeds) -> None:
-        status = TorStatus(
-            TorPhase.STARTING, mode=TorMode.MANAGED, chosen=settings.chosen, circuit_limits=True
-        )
+        status = TorStatus(TorPhase.STARTING, mode=TorMode.MANAGED, chosen=settings.chosen)
         super().__init__(key.address, around, status, _RESTARTS, _PROBES)
         self._settings = settings
         self._folders = TorFolders(settings.data_dir, settings.runtime_dir)

@@ -40,8 +40,6 @@ class TorStatus:
     """The mode that runs, never `auto`."""
     chosen: str = ""
     """Why it is that mode."""
-    circuit_limits: bool = False
-    """Whether limits count per circuit; where tor names no circuits they count per key and listener."""
     pow: bool | None = None
     """Whether callers must prove work while too many come; None when nobody can tell."""
     repairs: int = 0
