@@ -10,6 +10,8 @@ import os
 import random
 import time
 
+import pytest
+
 from enigma_fed.base.errors import EnigmaError
 from enigma_fed.federation import accepting, inviting, rules
 from enigma_fed.federation.decision import Decide
@@ -94,6 +96,7 @@ async def _random_history(chance: random.Random) -> History:
     return history
 
 
+@pytest.mark.timeout(3600)
 async def test_invariant_5_no_power_cut_of_a_million_loses_anything() -> None:
     total, histories, begun = Counts(), 0, time.monotonic()
     with in_a_hurry():
