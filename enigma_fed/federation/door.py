@@ -51,12 +51,15 @@ class Door:
             return Standing.REMOVED
         return Standing.UNKNOWN if self._store.node(did) is None else Standing.MEMBER
 
-    async def admit(self, did: Did, method: str, trust: TrustLevel | None) -> None:
+    async def admit(self, did: Did, method: str | None, trust: TrustLevel | None) -> None:
         """Let a caller use a method; its first signed request after a join confirms the join.
 
         Raises UnknownPeer, Removed, NotAllowed.
         """
         if did == self._node.did:
+            return
+        if method is None:  # a body that cannot be read: it may be a join, so it confirms nothing
+            self._check_member(did)
             return
         join = method == PEER_JOINED
         node = self._store.node(did)
@@ -64,6 +67,11 @@ class Door:
             await self._apply(lambda m: rules.admit(m, did, trust, self._now(), join=join))
         elif not join:  # nothing to store: no request of a member waits for the disk
             rules.check_rights(node, trust)
+
+    def _check_member(self, did: Did) -> None:
+        refusal = rules.admit(self._store.membership, did, None, self._now(), join=False).refusal
+        if refusal is not None:
+            raise refusal
 
     def check_token(self, params: Params) -> None:
         """Look up a join's token, before any signature; raises UnknownToken, Busy when somebody guesses."""

@@ -141,28 +141,38 @@ class RpcEndpoint:
 
     async def _serve(self, passage: Passage, request: web.BaseRequest) -> web.Response:
         assert passage.did is not None
-        assert passage.method is not None
-        assert passage.call is not None
         public_key = passage.did.public_key
         remember = passage.of_a_member
         with self._connections.serving(public_key, request.protocol if remember else None):
             try:
-                result = await self._run(passage, passage.method, passage.did)
-                body = b"" if passage.call.notification else _encode(passage, passage.call.id, result)
+                await self._admit(passage, passage.did)
+                body = await self._run(passage, passage.did)
             except EnigmaError as error:
                 return self._error(passage, error)
         self.statistics["ok"] += 1
         return self._reply(passage, 200, body, signed=passage.signature_held)
 
-    async def _run(self, passage: Passage, method: Method, did: Did) -> Result:
+    async def _admit(self, passage: Passage, did: Did) -> None:
+        """The trust step."""
+        method = passage.method
+        trust = method.trust if method is not None else None
         if passage.legacy:
-            self._doorkeeper.admit_legacy(did, method.trust)
+            self._doorkeeper.admit_legacy(did, trust)
         elif passage.standing is Standing.MEMBER:
-            await self._doorkeeper.admit(did, method.name, method.trust)
-        elif passage.standing is Standing.SELF and not method.open_to_self:
+            await self._doorkeeper.admit(did, passage.call.method if passage.call else None, trust)
+        elif passage.standing is Standing.SELF and method is not None and not method.open_to_self:
             raise NotAllowed("a node calls this at its peers only")
+
+    async def _run(self, passage: Passage, did: Did) -> bytes:
+        """The body of the reply."""
+        if passage.broken is not None:
+            raise passage.broken
+        method, call = passage.method, passage.call
+        assert method is not None
+        assert call is not None
         params = self._gate.read_params(passage, method)
-        return await method.handler(Caller(did, passage.standing), params)
+        result = await method.handler(Caller(did, passage.standing), params)
+        return b"" if call.notification else _encode(passage, call.id, result)
 
     def _error(self, passage: Passage, error: EnigmaError) -> web.Response:
         told = rules.to_rpc_error(error)

@@ -25,7 +25,6 @@ from enigma_fed.base.rpc_errors import (
     MethodNotFound,
     ParseError,
     Removed,
-    RpcError,
     Stale,
     TooLarge,
     UnknownPeer,
@@ -51,8 +50,11 @@ class Doorkeeper(LegacyKeeper, Protocol):
         """What this DID is here."""
         ...
 
-    async def admit(self, did: Did, method: str, trust: TrustLevel | None) -> None:
-        """Let a member call a method that needs `trust`; raises UnknownPeer, NotAllowed, Removed."""
+    async def admit(self, did: Did, method: str | None, trust: TrustLevel | None) -> None:
+        """Let a member call a method that needs `trust`; raises UnknownPeer, NotAllowed, Removed.
+
+        `method` is None when the body does not say.
+        """
         ...
 
     def check_token(self, params: Params) -> None:
@@ -90,7 +92,10 @@ class Gate:
         self._parse_keyid = lru_cache(maxsize=limits.DIDS_CACHED)(Did.parse_url)
 
     def examine(self, passage: Passage, fields: Fields, body: bytes, *, wall: float, boot: float) -> None:
-        """Run every check; on return `passage` has a method to run. Raises RpcError, WireError."""
+        """Run every check up to the nonce; on return `passage` has a method to run or says what is broken.
+
+        Raises RpcError, WireError.
+        """
         if httpsig.is_unsigned(fields):
             self._legacy.examine(passage, fields, body, wall=wall, boot=boot)
             return
@@ -162,22 +167,19 @@ class Gate:
     def _pass_known(
         self, passage: Passage, signed: SignedRequest, did: Did, body: bytes, wall: float, boot: float
     ) -> None:
-        broken: RpcError | None = None
         try:
             self._read_call(passage, body)
         except (ParseError, InvalidRequest, InvalidParams) as error:
-            broken = error
+            passage.broken = error
         method = passage.method
+        if method is None and passage.broken is None:
+            passage.broken = MethodNotFound()
         if method is not None and method.challenge and signed.challenge is None:
             raise self._challenge(f"{method.name} always needs a challenge", signed, did, boot)
         self._use_nonce(signed, did, None, wall, boot)
         passage.past_nonce = True
         if passage.standing is Standing.MEMBER:
             self._doorkeeper.heard(did)
-        if broken is not None:
-            raise broken
-        if method is None:
-            raise MethodNotFound
 
     def _pass_stranger(
         self, passage: Passage, signed: SignedRequest, did: Did, body: bytes, wall: float, boot: float

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from enigma_fed.base.ids import Did
+from enigma_fed.base.rpc_errors import RpcError
 from enigma_fed.rpc.methods import Method, Params, Standing
 from enigma_fed.wire.jsonrpc import BodyForm, Call
 
@@ -25,6 +26,8 @@ class Passage:
     params: Params | None = None
     token_hash: bytes | None = None
     """Of the token that a join brings, once it was looked up."""
+    broken: RpcError | None = None
+    """What is wrong with a member's body or method: said after the trust step."""
     legacy: bool = False
     """Whether it came with the old header set: admitted without being heard, answered without a signature."""
 

@@ -114,7 +114,7 @@ def test_a_nonce_that_was_only_challenged_is_not_used_up(node: Receiver) -> None
     assert node.play(retry, body) == "passes"
 
 
-def test_a_challenge_is_bound_to_key_and_nonce_and_lives_30_seconds(node: Receiver) -> None:
+def test_invariant_1_a_challenge_is_bound_to_key_and_nonce_and_lives_30_seconds(node: Receiver) -> None:
     body, nonce, now = call_body(), fresh_nonce(), node.clock.wall()
     node.play(signed_fields(A, C.did, body, now - 7200, nonce=nonce), body)
     challenge = node.challenge
@@ -136,7 +136,7 @@ def test_a_step_of_the_wall_clock_does_not_prolong_a_challenge(node: Receiver) -
     assert node.play(fields, body) == "bad-challenge"
 
 
-def test_a_challenge_that_is_not_covered_breaks_the_profile(node: Receiver) -> None:
+def test_invariant_1_a_challenge_that_is_not_covered_breaks_the_profile(node: Receiver) -> None:
     body = call_body()
     fields = signed_fields(A, C.did, body, node.clock.wall())
     assert node.play(tampered(fields, Federation_Challenge="x"), body) == "malformed"
@@ -154,7 +154,7 @@ def test_a_bad_signature_uses_up_no_nonce(node: Receiver) -> None:
     assert node.play(good, body) == "passes"
 
 
-def test_a_used_nonce_stays_used_as_long_as_the_request_could_be_fresh(node: Receiver) -> None:
+def test_invariant_1_a_used_nonce_stays_used_as_long_as_the_request_could_be_fresh(node: Receiver) -> None:
     body = call_body()
     ahead = signed_fields(A, C.did, body, node.clock.wall() + 60)
     assert node.play(ahead, body) == "passes"
@@ -247,6 +247,21 @@ def test_invariant_1_a_captured_request_is_worthless_elsewhere_and_twice(node: R
     assert target.play(captured, body) == "stale", "challenged"
     challenged = tampered(captured, Federation_Challenge=target.challenge)
     assert target.play(challenged, body) == "malformed", "the challenge is not under the signature"
+
+
+def test_invariant_1_a_captured_request_is_worthless_after_its_minute_and_after_a_day(node: Receiver) -> None:
+    """Long after its nonce was forgotten, and with the challenge that it once answered."""
+    body, nonce = call_body(), fresh_nonce()
+    plain = signed_fields(A, C.did, body, node.clock.wall())
+    assert node.play(plain, body) == "passes"
+    node.play(signed_fields(A, C.did, body, 0, nonce=nonce), body)
+    answered = signed_fields(A, C.did, body, node.clock.wall(), nonce=nonce, challenge=node.challenge)
+    assert node.play(answered, body) == "passes"
+    for seconds in (limits.NONCE_MEMORY, 24 * 3600):
+        node.clock.advance(seconds)
+        assert len(node.gate._nonces) <= 2
+        assert node.play(plain, body) == "stale"
+        assert node.play(answered, body) == "bad-challenge"
 
 
 def test_invariant_1_an_answered_challenge_is_worthless_after_a_restart(node: Receiver) -> None:

@@ -26,7 +26,7 @@ def node() -> Receiver:
     return receiver
 
 
-def test_an_unknown_did_is_told_so_and_its_nonce_is_not_kept(node: Receiver) -> None:
+def test_invariant_7_an_unknown_did_is_told_so_and_its_nonce_is_not_kept(node: Receiver) -> None:
     body = call_body()
     fields = signed_fields(STRANGER, C.did, body, node.clock.wall())
     assert node.play(fields, body) == "unknown-peer"

@@ -74,30 +74,63 @@ def test_many_tokens_leave_the_members_their_part_of_the_table() -> None:
     table.use(B, "1", until=10, now=0)
 
 
-@given(
-    st.lists(
-        st.tuples(st.sampled_from([A, B]), st.sampled_from("xyz"), st.integers(0, 5), st.integers(1, 30)),
-        max_size=60,
-    )
-)
-def test_it_answers_like_a_plain_list(uses: list[tuple[bytes, str, int, int]]) -> None:
-    """Against the obvious model: every use that is not over."""
-    table, now = NonceTable(per_key=3, in_all=5), 0.0
-    kept: list[tuple[bytes, str, float]] = []
-    for key, nonce, wait, life in uses:
-        now += wait
-        kept = [entry for entry in kept if entry[2] > now]
-        replayed = any(entry[:2] == (key, nonce) for entry in kept)
-        full = len(kept) >= 5 or sum(entry[0] == key for entry in kept) >= 3
-        try:
-            table.use(key, nonce, until=now + life, now=now)
-        except Replayed:
-            assert replayed
-        except Busy:
-            assert full
-            assert not replayed
+class Plain:
+    """The obvious model: a list of every use that is not over."""
+
+    def __init__(self) -> None:
+        self.kept: list[tuple[bytes, str, bytes | None, float]] = []
+
+    def outcome(self, key: bytes, nonce: str, token: bytes | None, until: float, now: float) -> str:
+        """What a table of 3 a key, 2 a token, 4 of all tokens and 6 in all says."""
+        self.kept = [entry for entry in self.kept if entry[3] > now]
+        if any(entry[:2] == (key, nonce) for entry in self.kept):
+            return "replayed"
+        if token is None:
+            full = sum(entry[0] == key and entry[2] is None for entry in self.kept) >= 3
         else:
-            assert not replayed
-            assert not full
-            kept.append((key, nonce, now + life))
-        assert len(table) == len(kept)
+            full = sum(entry[2] == token for entry in self.kept) >= 2
+            full = full or sum(entry[2] is not None for entry in self.kept) >= 4
+        if full or len(self.kept) >= 6:
+            return "busy"
+        self.kept.append((key, nonce, token, until))
+        return "ok"
+
+
+_USES = st.tuples(
+    st.sampled_from([A, B, C]),
+    st.sampled_from("xyz"),
+    st.sampled_from([None, None, b"t", b"u", b"v"]),
+    st.integers(0, 12),
+    st.integers(1, 60),
+)
+
+
+@given(st.lists(_USES, max_size=80))
+def test_invariant_7_it_answers_like_a_plain_list(
+    uses: list[tuple[bytes, str, bytes | None, int, int]],
+) -> None:
+    """Whatever keys, tokens and lifetimes come, in whatever order they end; nothing is forgotten early."""
+    table, model, now = NonceTable(per_key=3, per_token=2, of_strangers=4, in_all=6), Plain(), 0.0
+    for key, nonce, token, wait, life in uses:
+        now += wait
+        expected = model.outcome(key, nonce, token, now + life, now)
+        try:
+            table.use(key, nonce, until=now + life, now=now, token_hash=token)
+            found = "ok"
+        except (Replayed, Busy) as error:
+            found = error.code
+        assert found == expected
+        assert len(table) == len(model.kept)
+    assert sum(table._counts.get(key, 0) for key in (A, B, C)) == sum(e[2] is None for e in model.kept)
+
+
+def test_when_all_is_over_nothing_is_left() -> None:
+    table = NonceTable()
+    for number in range(100):
+        table.use(
+            bytes([number]) * 32, "n", until=10 + number, now=0, token_hash=b"t" if number % 9 == 0 else None
+        )
+    with pytest.raises(Replayed):
+        table.use(bytes([99]) * 32, "n", until=10, now=50)
+    table.use(A, "n", until=501, now=500)
+    assert (len(table), len(table._ends), len(table._counts)) == (1, 1, 1)

@@ -91,13 +91,13 @@ class FakeDoorkeeper:
             return Standing.REMOVED
         return Standing.MEMBER if did in self.trust else Standing.UNKNOWN
 
-    async def admit(self, did: Did, method: str, trust: TrustLevel | None) -> None:
+    async def admit(self, did: Did, method: str | None, trust: TrustLevel | None) -> None:
         self.log.append(f"admit {method}")
         if did in self.removed:
             raise Removed
         if did not in self.trust:
             raise UnknownPeer
-        if trust is not None and self.trust[did].rank < trust.rank:
+        if self.trust[did].rank < (trust or TrustLevel.OBSERVER).rank:
             raise NotAllowed
 
     def check_token(self, params: Params) -> None:
@@ -261,7 +261,7 @@ class Receiver:
         except (RpcError, WireError) as error:
             self.error = error
             return error.code
-        return "passes"
+        return self.passage.broken.code if self.passage.broken is not None else "passes"
 
     @property
     def challenge(self) -> str:
