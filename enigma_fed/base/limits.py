@@ -46,7 +46,9 @@ NONCE_MEMORY: Final = 121
 NONCES_PER_KEY: Final = 512
 """Remembered nonces of one key: one peer cannot fill the table."""
 NONCES_IN_ALL: Final = 65536
-"""Remembered nonces in all: memory of the replay table."""
+"""Remembered nonces in all: memory of the replay table, at most 550 bytes each, 36 MB."""
+NONCES_FORGOTTEN: Final = 256
+"""Nonces that one request forgets at most: time on the event loop when many end at once."""
 NONCE_CHARACTERS_MIN: Final = 16
 """Shortest nonce: the chance that two callers make the same."""
 NONCE_CHARACTERS_MAX: Final = 64

@@ -27,11 +27,14 @@ class NonceTable:
         per_token: int = limits.NONCES_PER_TOKEN,
         of_strangers: int = limits.NONCES_OF_STRANGERS,
         in_all: int = limits.NONCES_IN_ALL,
+        at_once: int = limits.NONCES_FORGOTTEN,
     ) -> None:
+        """`at_once` is how many are forgotten by one use; those that are left over count until then."""
         self._per_key = per_key
         self._per_token = per_token
         self._of_strangers = of_strangers
         self._in_all = in_all
+        self._at_once = at_once
         self._seen: set[tuple[bytes, str]] = set()
         self._ends: list[tuple[float, tuple[bytes, ...], tuple[bytes, str]]] = []
         self._counts: dict[bytes, int] = {}
@@ -66,7 +69,9 @@ class NonceTable:
         return {_TOKEN + token_hash: self._per_token, _STRANGERS: self._of_strangers}
 
     def _forget(self, now: float) -> None:
-        while self._ends and self._ends[0][0] <= now:
+        for _ in range(self._at_once):
+            if not self._ends or self._ends[0][0] > now:
+                return
             _, owners, entry = heapq.heappop(self._ends)
             self._seen.discard(entry)
             for owner in owners:

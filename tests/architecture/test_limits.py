@@ -21,6 +21,7 @@ CONNECTIONS: Final = "tests/rpc/test_connections.py::"
 PLACES: Final = "tests/rpc/test_places.py::"
 CIRCUITS: Final = "tests/rpc/test_circuits.py::"
 RECOVERY: Final = "tests/federation/test_recovery.py::"
+NONCES: Final = "tests/rpc/test_noncetable.py::"
 CLOCK: Final = "tests/daemon/test_clockstate.py::"
 CONTROL: Final = "tests/daemon/test_control.py::"
 
@@ -46,6 +47,7 @@ ONE_PAST: Final = {
     "NONCE_MEMORY": TIMES + "test_nonce_memory_outlives_every_window",
     "NONCES_PER_KEY": STORES + "test_invariant_7_nonces_of_a_key_and_of_a_token",
     "NONCES_IN_ALL": STORES + "test_invariant_7_nonces_in_all_and_of_strangers",
+    "NONCES_FORGOTTEN": NONCES + "test_invariant_7_no_use_forgets_more_than_so_many_at_once",
     "NONCE_CHARACTERS_MIN": "tests/limits/test_formats.py::test_a_nonce_has_a_least_length",
     "NONCE_CHARACTERS_MAX": FORMATS,
     "CHALLENGE_CHARACTERS": FORMATS,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import resource
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 
 import aiohttp
@@ -15,6 +17,9 @@ from enigma_fed.base.errors import PortInUse
 from enigma_fed.daemon import listeners as listeners_module
 from enigma_fed.daemon.listeners import Listeners, bind_loopback, raise_file_limit
 from enigma_fed.rpc.connections import BoundedServer
+from tests.support.manualclock import ManualClock
+from tests.support.rpcserver import endpoint
+from tests.support.signedcalls import FakeDoorkeeper, call_body, key, legacy_fields, signed_fields
 
 
 class Echo:
@@ -159,3 +164,33 @@ async def test_an_answer_that_never_comes_does_not_hold_the_stop_up(
         await listeners.close()
     assert b"done" not in await reader.read()
     writer.close()
+
+
+async def test_invariant_1_what_one_listener_served_no_other_serves_again(runtime_dir: Path) -> None:
+    """One replay table for every way in, the old header set included."""
+    clock = ManualClock()
+    keeper = FakeDoorkeeper(key(2).did, members=[key(1).did])
+    keeper.legacy = {key(1).did}
+    listeners = Listeners(endpoint(key(2), keeper, clock), "127.0.0.1:0", runtime_dir / "rpc.sock")
+    clock.advance(limits.CHALLENGE_AFTER_START)
+    await listeners.start()
+    body = call_body()
+    now = datetime.fromtimestamp(clock.wall(), UTC).isoformat()
+    for fields in (signed_fields(key(1), key(2).did, body, clock.wall()), legacy_fields(key(1), now)):
+        url = f"http://{listeners.address}/rpc/v1"
+        async with aiohttp.ClientSession() as session, session.post(url, data=body, headers=fields) as reply:
+            assert b'"result"' in await reply.read()
+        assert b'"code":"replayed"' in await through_the_onion(runtime_dir / "rpc.sock", fields, body)
+    await listeners.close()
+
+
+async def through_the_onion(path: Path, fields: Mapping[str, str], body: bytes) -> bytes:
+    """The answer to a request on the socket that tor speaks to."""
+    reader, writer = await asyncio.open_unix_connection(path)
+    lines = [f"{name}: {value}" for name, value in fields.items()]
+    head = ["POST /rpc/v1 HTTP/1.1", "Host: a", "Connection: close", f"Content-Length: {len(body)}", *lines]
+    writer.write(b"PROXY TCP6 fc00:dead:beef:4dad::0:18 ::1 24 80\r\n")
+    writer.write("\r\n".join(head).encode() + b"\r\n\r\n" + body)
+    answer = await reader.read()
+    writer.close()
+    return answer

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from enigma_fed.base import limits
 from enigma_fed.base.rpc_errors import Busy, Replayed
 from enigma_fed.rpc.noncetable import NonceTable
 
@@ -134,3 +137,31 @@ def test_when_all_is_over_nothing_is_left() -> None:
         table.use(bytes([99]) * 32, "n", until=10, now=50)
     table.use(A, "n", until=501, now=500)
     assert (len(table), len(table._ends), len(table._counts)) == (1, 1, 1)
+
+
+def test_invariant_7_no_use_forgets_more_than_so_many_at_once() -> None:
+    """Those that are over and still there count until their turn comes: a refusal more, never one less."""
+    table = NonceTable()
+    ended = 2 * limits.NONCES_FORGOTTEN + 1
+    for number in range(ended):
+        table.use(number.to_bytes(32), "n", until=10, now=0)
+    for left in (ended - limits.NONCES_FORGOTTEN, ended - 2 * limits.NONCES_FORGOTTEN, 0):
+        table.use(A, f"{left}", until=30, now=20)
+        assert sum(entry[1] == "n" for entry in table._seen) == left
+
+
+def test_invariant_7_the_fullest_table_takes_the_memory_that_its_limit_says() -> None:
+    """Measured on a part: 550 bytes a nonce, of the longest nonces, and keys that are all different."""
+    part = limits.NONCES_IN_ALL // 16
+    tracemalloc.start()
+    try:
+        table = NonceTable()
+        for number in range(part):
+            nonce = f"{number:0{limits.NONCE_CHARACTERS_MAX}d}"
+            token = (number // limits.NONCES_PER_TOKEN).to_bytes(32)
+            table.use(number.to_bytes(32), nonce, until=121, now=0, token_hash=token)
+        used = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    assert len(table) == part
+    assert used <= 550 * part

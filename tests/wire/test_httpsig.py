@@ -7,15 +7,13 @@ import contextlib
 import json
 import re
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from http_message_signatures import HTTPMessageSigner, HTTPMessageVerifier, InvalidSignature, algorithms
-from http_message_signatures.resolvers import MappingKeyResolver
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from http_message_signatures import InvalidSignature
 from hypothesis import given
 from hypothesis import strategies as st
 from multidict import CIMultiDict
@@ -24,43 +22,14 @@ from enigma_fed.base.errors import WireError
 from enigma_fed.base.ids import Did
 from enigma_fed.base.rpc_errors import Unsigned
 from enigma_fed.identity.signing import verify
-from enigma_fed.wire import contentdigest, httpsig, structured
+from enigma_fed.wire import httpsig, structured
 from tests.support.manualclock import ManualClock
+from tests.support.signaturelibrary import library_request, library_verify
 from tests.support.signedcalls import FakeDoorkeeper, Receiver, call_body, key, signed_fields
 
 VECTORS = json.loads((Path(__file__).parent.parent / "vectors" / "httpsig.json").read_text(encoding="utf-8"))
 WALL = 1_800_000_000
 A, B = key(1), key(2)
-REQUEST_COMPONENTS = (
-    '"@method"',
-    '"@path"',
-    '"content-type"',
-    '"content-digest"',
-    '"federation-audience"',
-)
-
-
-def private(number: int) -> Ed25519PrivateKey:
-    """The same key as `key(number)`, for the library."""
-    pem_seed = key(number).to_pem()
-    seed = base64.b64decode(pem_seed.splitlines()[1])[-32:]
-    return Ed25519PrivateKey.from_private_bytes(seed)
-
-
-def resolver(number: int) -> MappingKeyResolver:
-    name = key(number).did.url
-    return MappingKeyResolver(
-        public_keys={name: private(number).public_key()}, private_keys={name: private(number)}
-    )
-
-
-def library_request(headers: CIMultiDict[str]) -> SimpleNamespace:
-    return SimpleNamespace(method="POST", url="http://peer.onion/rpc/v1", headers=headers)
-
-
-def library_verify(message: Any, number: int, tag: str) -> Any:
-    verifier = HTTPMessageVerifier(signature_algorithm=algorithms.ED25519, key_resolver=resolver(number))
-    return verifier.verify(message, expect_tag=tag)
 
 
 def test_the_rfcs_own_ed25519_vector() -> None:
@@ -103,45 +72,6 @@ def test_vectors(case: dict[str, Any]) -> None:
     assert answer == ("passes" if case["expect"] == "ok" else case["expect"])
 
 
-def test_the_library_verifies_our_requests() -> None:
-    body = call_body()
-    for challenge in (None, "a-challenge!"):
-        fields = signed_fields(A, B.did, body, time.time(), challenge=challenge)
-        results = library_verify(library_request(fields), 1, "enigma-fed")
-        assert len(results) == 1
-        assert set(results[0].covered_components) - {'"@signature-params"'} == (
-            {*REQUEST_COMPONENTS, '"federation-challenge"'} if challenge else {*REQUEST_COMPONENTS}
-        )
-
-
-@pytest.mark.parametrize("include_alg", [True, False])
-def test_we_verify_the_librarys_requests(include_alg: bool) -> None:
-    body = call_body()
-    headers: CIMultiDict[str] = CIMultiDict(
-        {
-            "Content-Type": "application/json",
-            "Content-Digest": contentdigest.of(body),
-            "Federation-Audience": str(B.did),
-        }
-    )
-    signer = HTTPMessageSigner(signature_algorithm=algorithms.ED25519, key_resolver=resolver(1))
-    signer.sign(
-        library_request(headers),
-        key_id=A.did.url,
-        created=datetime.fromtimestamp(WALL, UTC),
-        expires=datetime.fromtimestamp(WALL + 60, UTC),
-        nonce="0123456789abcdef",
-        label="fed",
-        tag="enigma-fed",
-        include_alg=include_alg,
-        use_existing_digest=True,
-        covered_component_ids=REQUEST_COMPONENTS,
-    )
-    signed = httpsig.read_request(headers, "application/json")
-    assert (signed.keyid, signed.created, signed.expires) == (A.did.url, WALL, WALL + 60)
-    assert verify(A.did.public_key, signed.base, signed.signature)
-
-
 def signed_reply(
     request: CIMultiDict[str], body: bytes, status: int = 200, created: float = WALL
 ) -> CIMultiDict[str]:
@@ -167,30 +97,6 @@ def test_the_library_verifies_our_replies_bound_to_their_request() -> None:
     reply.request = library_request(other)
     with pytest.raises(InvalidSignature):
         library_verify(reply, 2, "enigma-fed-reply")
-
-
-def test_we_verify_the_librarys_replies() -> None:
-    request = signed_fields(A, B.did, call_body(), WALL)
-    headers: CIMultiDict[str] = CIMultiDict(
-        {"Content-Type": "application/json", "Content-Digest": contentdigest.of(b"{}")}
-    )
-    reply = SimpleNamespace(
-        status_code=401, headers=headers, url="http://peer.onion/", request=library_request(request)
-    )
-    HTTPMessageSigner(signature_algorithm=algorithms.ED25519, key_resolver=resolver(2)).sign(
-        reply,
-        key_id=B.did.url,
-        created=datetime.fromtimestamp(WALL, UTC),
-        label="fed",
-        tag="enigma-fed-reply",
-        include_alg=False,
-        use_existing_digest=True,
-        covered_component_ids=('"@status"', '"content-type"', '"content-digest"', '"signature";req'),
-    )
-    signed = httpsig.read_reply(
-        headers, status=401, content_type="application/json", request_signature=request["Signature"]
-    )
-    assert verify(B.did.public_key, signed.base, signed.signature)
 
 
 def test_a_reply_holds_for_its_own_request_status_and_type_only() -> None:

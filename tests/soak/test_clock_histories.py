@@ -1,0 +1,35 @@
+"""Many histories of clock steps, restarts and replays: no request is let in twice (invariant 1).
+
+`make soak ARGS=tests/soak/test_clock_histories.py`; ENIGMA_FED_SOAK_CLOCK_HISTORIES is their number.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from typing import Final
+
+from tests.support.clockhistories import Event, twice_let_in
+
+HISTORIES: Final = int(os.environ.get("ENIGMA_FED_SOAK_CLOCK_HISTORIES", "1000000"))
+_SECONDS: Final = (1, 2, 3, 30, 59, 60, 61, 119, 120, 121, 122, 179, 180, 181, 300, 3600, 86400)
+
+
+def _event(chance: random.Random) -> Event:
+    seconds = chance.choice(_SECONDS) + chance.choice((0, 0, chance.random()))
+    what = chance.choice(("advance", "advance", "step", "request", "request", "replay", "restart"))
+    if what == "step":
+        return what, chance.choice((seconds, -seconds))
+    return what, chance.randint(-60, 60) if what == "request" else seconds
+
+
+def test_invariant_1_no_history_lets_a_request_in_twice() -> None:
+    begun, events = time.monotonic(), 0
+    for seed in range(HISTORIES):
+        chance = random.Random(seed)
+        history = [_event(chance) for _ in range(chance.randint(3, 20))]
+        events += len(history)
+        assert (found := twice_let_in(history)) is None, f"seed {seed}: {found}"
+    took = time.monotonic() - begun
+    print(f"clock: {HISTORIES} histories, {events} events in {took:.0f} s: no request let in twice")
