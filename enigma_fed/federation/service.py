@@ -224,8 +224,10 @@ class Federation(Door):
         if level.rank > known.trust_level.rank or (legacy and not known.legacy):
             self._refuse_while_suspended()
         did = known.did
-        node = await self._apply(lambda m: rules.set_trust(m, did, level, legacy))
-        self._hooks.cut(did)
+        try:
+            node = await self._apply(lambda m: rules.set_trust(m, did, level, legacy))
+        finally:
+            self._hooks.cut(did)
         return self._view(node)
 
     async def rename(self, ref: str, name: str | None) -> PeerView:
@@ -246,8 +248,10 @@ class Federation(Door):
         """
         view = self.peer(ref)
         did = Did.parse(view.did)
-        await self._apply(lambda m: rules.remove(m, did, self._now()))
-        self._hooks.cut(did)
+        try:
+            await self._apply(lambda m: rules.remove(m, did, self._now()))
+        finally:  # a write that failed on its way may have removed it all the same
+            self._hooks.cut(did)
         self._heard_at.pop(did, None)
         self._store.forget(did)
         return view

@@ -12,6 +12,8 @@ import secrets
 import time
 from collections import Counter
 
+import pytest
+
 from tests.support.joingame import play
 from tests.support.joinmodel import World
 
@@ -24,6 +26,7 @@ SHOWN = (
 )
 
 
+@pytest.mark.timeout(MOST_SECONDS + 600)
 def test_the_join_model_for_a_long_time() -> None:
     seed = int(SEED) if SEED else secrets.randbits(40)
     end = time.monotonic() + min(SECONDS, MOST_SECONDS)

@@ -64,9 +64,19 @@ class Judge:
             if before.nodes.tombstone(tombstone.did) != tombstone:
                 self._removed[home.did, tombstone.did] = self._steps
                 self._used_up(home, tombstone)
+        if deed.what == "remove" and deed.peer is not None:
+            self._let_go(before, after, deed.peer)
         for did, node in new.items():
             if old.get(did) is not node:
                 self._member(home, before, old.get(did), node, deed)
+
+    @staticmethod
+    def _let_go(before: Membership, after: Membership, did: Did) -> None:
+        """With whoever is removed, the token of its join that waited goes into the tombstone."""
+        tombstone = after.nodes.tombstone(did)
+        waited = {entry.token_hash for entry in before.invites.pending if entry.did == did} - {None}
+        if tombstone is not None and before.nodes.tombstone(did) != tombstone:
+            assert waited <= set(tombstone.joined_with), "a join that waited keeps its token"
 
     def _used_up(self, home: ModelHome, tombstone: Tombstone) -> None:
         """A removal uses up the token of a join that waited."""
@@ -159,6 +169,9 @@ class Judge:
             assert not isinstance(answer.result, JoinReply) or node is not None
         elif granted.invite.for_did not in {None, params.did}:
             assert code in {"wrong-joiner", "unknown-token", "internal", "busy"}, "the code was for another"
+        elif code == "removed":
+            removed = self._removed.get((home.did, params.did), -1)
+            assert granted.made < removed, "an invite of after the removal is refused"
         elif node is not None and params.token_hash in node.joined_with and code != "internal":
             assert isinstance(answer.result, JoinReply), f"a retry was refused: {code}"
             assert answer.result.trust is node.trust_level

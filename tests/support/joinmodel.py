@@ -133,10 +133,15 @@ class World:
             self.accept_code(home, self.codes[-1 - pick(min(6, len(self.codes)))], LEVELS[pick(3)])
 
     def accept_code(self, home: ModelHome, code: str, trust: TrustLevel) -> None:
-        did = invite.decode(code).did
+        said, before = invite.decode(code), home.store.membership
+        did = said.did
         known = home.store.membership.nodes.find(did)
         deed = Deed("accept", did, known.trust_level if known else trust)
         self.act(home, deed, home.federation.accept_invite(code, trust, False))
+        if said.for_did not in {None, home.did}:
+            known = {entry.token_hash for entry in before.invites.incoming}
+            now = {entry.token_hash for entry in home.store.membership.invites.incoming}
+            assert now <= known, "a code for another home was written down"
 
     def revoke(self, home: ModelHome, pick: Pick) -> None:
         made = home.store.membership.invites.outgoing
@@ -152,7 +157,11 @@ class World:
 
     def remove(self, home: ModelHome, pick: Pick) -> None:
         other = self._other(home, pick)
+        before = home.store.membership
         self.act(home, Deed("remove", other.did), home.federation.remove(str(other.did)))
+        if home.up and before.nodes.find(other.did) and home.member(other) is None:
+            left = [task for task in home.tasks if task.peer == other.did and not task.dropped]
+            assert not any(task.call or (task.waits and task.waits.call) for task in left), "not cut"
 
     def trust(self, home: ModelHome, pick: Pick) -> None:
         other, level = self._other(home, pick), LEVELS[pick(3)]
