@@ -63,6 +63,16 @@ async def sync(home: Home, ref: str) -> None:
         await home.federation.sync(ref)
 
 
+async def test_invariant_6_a_removal_that_a_full_disk_stops_half_way_cuts_the_peer(network: Network) -> None:
+    inviter, joiner = await federated(network)
+    inviter.cuts.clear()
+    inviter.disk.broken = True
+    with pytest.raises(WriteFailed):
+        await inviter.federation.remove("barn")
+    assert inviter.cuts == [joiner.did]
+    inviter.disk.broken = False
+
+
 async def test_a_join_whose_failure_cannot_be_stored_goes_on(network: Network) -> None:
     inviter, joiner = network.home(1, "attic"), network.home(2, "barn")
     network.offline.add(inviter.did)

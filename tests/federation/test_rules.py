@@ -13,7 +13,7 @@ from enigma_fed.base.errors import (
     PeerNotFound,
     WireError,
 )
-from enigma_fed.base.rpc_errors import NotAllowed, Removed, UnknownPeer
+from enigma_fed.base.rpc_errors import NotAllowed, Removed, UnknownPeer, Unsigned
 from enigma_fed.federation import accepting, rules
 from enigma_fed.federation.repair import repair
 from enigma_fed.identity.signing import verify
@@ -105,10 +105,10 @@ def test_who_is_let_in() -> None:
 
 
 def test_a_peer_that_removed_us_ends_what_we_still_had_to_deliver() -> None:
-    known = membership(nodes=[member(1)], inc=[incoming(1)])
+    known = membership(nodes=[member(1), member(2)], inc=[incoming(1), incoming(2)])
     gone = rules.poll_refused(known, known.nodes.nodes[0], "removed", NOW + 1).membership
-    (entry,) = gone.invites.incoming
-    assert not accepting.is_open(entry)
+    entry, other = gone.invites.incoming
+    assert (accepting.is_open(entry), accepting.is_open(other)) == (False, True)
     assert (entry.ended_by, entry.last_error) == (Ending.REFUSAL, rules.REMOVED_US)
     assert repair(gone) is gone
 
@@ -178,11 +178,52 @@ def test_invariant_6_a_tombstone_holds_every_token_and_ends_what_is_under_way() 
     assert repair(gone) is gone
 
 
+def test_invariant_6_a_removal_uses_up_what_the_peer_came_by_and_leaves_the_others_alone() -> None:
+    mine, other = bytes([1]) * 32, bytes([2]) * 32
+    known = membership(
+        nodes=[member(1), member(2)],
+        out=[outgoing(1, token_hash=mine), outgoing(2, token_hash=other)],
+        inc=[incoming(1, stage=Stage.ANNOUNCED, code=None), incoming(2)],
+    )
+    gone = rules.remove(known, did(1), NOW).membership
+    assert [(entry.stage, entry.used_by) for entry in gone.invites.outgoing] == [
+        (Stage.USED, did(1)),
+        (Stage.CREATED, None),
+    ]
+    assert [entry.ended_by for entry in gone.invites.incoming] == [Ending.REMOVAL, None]
+
+
+def test_invariant_6_a_removal_is_later_than_every_code_of_the_peer_that_was_accepted() -> None:
+    ahead = incoming(1, created_at=NOW + 50)
+    gone = rules.remove(membership(nodes=[member(1)], inc=[ahead]), did(1), NOW).membership
+    assert gone.nodes.removed[0].removed_at == NOW + 50
+    again = accept(gone, invite_of(1, token=b"\x08" * 16)).membership
+    assert again.invites.incoming[-1].created_at == NOW + 51
+
+
 def test_tombstones_are_bounded_oldest_first() -> None:
     graves = [tombstone(1, joined_with=())] * limits.TOMBSTONES
     gone = rules.remove(membership(nodes=[member(2)], removed=graves), did(2), NOW).membership
     assert len(gone.nodes.removed) == limits.TOMBSTONES
     assert gone.nodes.removed[-1].did == did(2)
+
+
+def test_what_the_owner_sets() -> None:
+    known = membership(nodes=[member(1)])
+    assert rules.set_trust(known, did(1), TrustLevel.TRUSTED).result.trust_level is TrustLevel.TRUSTED
+    assert rules.set_trust(known, did(1), TrustLevel.OBSERVER).membership is known
+    assert rules.set_trust(known, did(1), TrustLevel.OBSERVER, legacy=True).result.legacy
+    assert rules.pause(known, did(1), True).result.paused
+    assert rules.pause(known, did(1), False).membership is known
+
+
+def test_the_old_header_set_is_for_whom_the_owner_marked() -> None:
+    rules.check_legacy(member(1, legacy=True), TrustLevel.OBSERVER)
+    for nobody in (None, member(1), member(1, legacy=True, stage=Stage.REFUSED)):
+        with pytest.raises(Unsigned):
+            rules.check_legacy(nobody, TrustLevel.OBSERVER)
+    with pytest.raises(NotAllowed):
+        rules.check_legacy(member(1, legacy=True), TrustLevel.TRUSTED)
 
 
 def test_names_of_ours_are_unique() -> None:
