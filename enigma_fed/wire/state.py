@@ -355,7 +355,8 @@ def _app_to_object(app: App) -> dict[str, object]:
 def _app_text(value: object, field: str) -> str:
     if not isinstance(value, str) or not value:
         raise WireError(f"app {field} must be text and not empty")
-    if any(unicodedata.category(character) in _INVISIBLE for character in value):
+    # What is printable holds none of these, and is told at once; a state has 200 000 characters.
+    if not value.isprintable() and any(unicodedata.category(c) in _INVISIBLE for c in value):
         raise WireError(f"app {field} holds control or invisible characters")
     if len(value.encode("utf-8")) > limits.APP_FIELD_BYTES:
         raise WireError(f"app {field} is longer than {limits.APP_FIELD_BYTES} bytes")

@@ -24,6 +24,14 @@ def test_progress_with_its_tag_and_summary() -> None:
     assert parse_bootstrap(line) == BootstrapReport(45, "requesting_descriptors", 'Asking "now"', "")
 
 
+def test_a_line_is_read_to_its_first_2048_characters() -> None:
+    """A word without an end would take time by the square of its length."""
+    assert parse_bootstrap("NOTICE BOOTSTRAP " + "A" * 1_000_000 + " PROGRESS=45") is None
+    assert parse_bootstrap("NOTICE BOOTSTRAP PROGRESS=45 " + "A" * 1_000_000) == BootstrapReport(
+        45, "", "", ""
+    )
+
+
 def test_the_answer_to_getinfo_has_the_same_form() -> None:
     line = 'NOTICE BOOTSTRAP PROGRESS=100 TAG=done SUMMARY="Done"'
     assert parse_bootstrap(line) == BootstrapReport(100, "done", "Done", "")

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
+_LINE_CHARACTERS: Final = 2048
+"""Of a line of tor's: a word without an end would be looked at from each of its letters on."""
 _ARGUMENT: Final = re.compile(r'([A-Z0-9_]+)=(?:"((?:[^"\\]|\\.)*)"|(\S*))')
 _REASONS: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -77,7 +79,7 @@ def connection_trouble(word: str, *, bootstrapped: bool) -> str:
 
 
 def _arguments(line: str) -> dict[str, str]:
-    found = _ARGUMENT.finditer(line)
+    found = _ARGUMENT.finditer(line[:_LINE_CHARACTERS])
     return {match[1]: _unescaped(match[2]) if match[2] is not None else match[3] for match in found}
 
 
