@@ -3,7 +3,7 @@
 BIN := .venv/bin
 PYTHON := $(BIN)/python
 # What is tested to the last branch: bytes from outside, what lies on disk, who somebody is, who may join.
-GATED := enigma_fed.wire,enigma_fed.identity
+GATED := enigma_fed.wire,enigma_fed.storage,enigma_fed.identity,enigma_fed.federation.rules
 # A .venv that uv made has no pip of its own.
 PIP = $$(if $(PYTHON) -c 'import pip' 2>/dev/null; then echo $(PYTHON) -m pip install; else echo uv pip install --python $(PYTHON); fi)
 SOAK_RUNS ?= 20
