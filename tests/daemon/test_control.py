@@ -186,7 +186,7 @@ async def test_invariant_7_too_many_commands_are_sent_away(path: Path, agent: Ag
     for _, writer in held:
         writer.write(encode_request(1, calls.PEER_PING, REF))
     await wait_for_calls(agent, len(held))
-    with pytest.raises(TryLater):
+    with pytest.raises(TryLater, match="too many commands"):
         await ping(path)
     agent.hold.set()
     for reader, writer in held:

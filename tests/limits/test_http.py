@@ -93,6 +93,12 @@ async def test_invariant_7_a_body_is_read_up_to_its_size(port: int, chunked: boo
         caller.close()
 
 
+async def test_invariant_7_no_later_version_is_spoken(port: int) -> None:
+    caller = await Caller.tcp(port)
+    assert (await caller.ask(HEAD.replace(b"1.1", b"2.0") + LENGTH)).word == "malformed"
+    caller.close()
+
+
 async def test_a_head_request_gets_no_body(port: int) -> None:
     caller = await Caller.tcp(port)
     caller.writer.write(b"HEAD /rpc/v1 HTTP/1.1\r\nHost: x\r\n\r\n")

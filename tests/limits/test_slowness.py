@@ -41,17 +41,18 @@ async def slow(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Slow]:
     async with wire() as wires:
         server = Server(wires)
         bounded = server.endpoint.server()
-        async with serving(web.ServerRunner(bounded)) as port, asyncio.timeout(20):
+        async with serving(web.ServerRunner(bounded)) as port:
             yield Slow(server, bounded, port)
 
 
 async def drip(caller: Caller, piece: bytes) -> None:
     """Send a little now and then until the other side closes."""
     closed = asyncio.create_task(caller.reader.read())
-    while not closed.done():
-        with contextlib.suppress(OSError):
-            caller.writer.write(piece)
-        await asyncio.wait({closed}, timeout=0.005)
+    async with asyncio.timeout(20):
+        while not closed.done():
+            with contextlib.suppress(OSError):
+                caller.writer.write(piece)
+            await asyncio.wait({closed}, timeout=0.005)
     caller.close()
 
 

@@ -90,7 +90,8 @@ async def test_invariant_7_one_request_too_many_at_once_is_429(
         server.wires.resolver.ports[str(onion(2))] = port
         first = asyncio.create_task(server.call())
         await doorkeeper.waits.wait()
-        _, second = await server.call()
+        async with asyncio.timeout(20):
+            _, second = await server.call()
         assert second.status == 429
         assert b'"busy"' in second.body
         doorkeeper.go.set()
