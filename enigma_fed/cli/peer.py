@@ -203,6 +203,8 @@ def approve(ref: str) -> None:
     with _opened(here, ref, mutating=True) as node:
         entry = _or_explain(node, ref, node.peer_approve)
     _done(here, entry, f"{_name(entry)} may join; it becomes {role(entry.trust_level)} here.")
+    if entry.legacy and not here.json:
+        _warn_of_legacy(entry)
 
 
 def _or_explain(node: Operations, ref: str, operation: Callable[[str], T]) -> T:

@@ -72,6 +72,9 @@ def test_legacy_says_what_it_means_and_is_shown() -> None:
     assert "whoever receives a legacy request of cellar can play it here" in said
     assert "--no-legacy" in said
     assert "Warning" not in invoke("peer", "trust", "cellar", "observer", node=FakeNode()).err
+    marked = FakeNode(peers=[msgspec.structs.replace(PEER, legacy=True)])
+    assert "Warning: whoever receives" in invoke("peer", "approve", "cellar", node=marked).err
+    assert "Warning" not in invoke("peer", "approve", "cellar", node=FakeNode()).err
     shown = invoke(
         "peer", "show", "cellar", node=FakeNode(peers=[msgspec.structs.replace(PEER, legacy=True)])
     )
