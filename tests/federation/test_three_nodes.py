@@ -255,6 +255,34 @@ async def test_a_new_invite_to_a_silent_member_joins_again_and_never_raises_trus
     assert joiner.node(inviter).trust_level is OBSERVER
 
 
+async def test_homes_that_accept_each_others_codes_end_up_federated_once(network: Network) -> None:
+    attic, barn = network.home(1, "attic"), network.home(2, "barn")
+    network.offline.add(barn.did)
+    codes = await invited(attic, TrustLevel.TRUSTED), await invited(barn, TrustLevel.TRUSTED)
+    await barn.federation.accept_invite(codes[0], OBSERVER, False)
+    await attic.federation.accept_invite(codes[1], OBSERVER, False)
+    network.offline.clear()
+    await pass_time(network, 90)  # each is polled once after the second join
+    for home, other in ((attic, barn), (barn, attic)):
+        assert home.node(other).confirmed
+        assert home.node(other).trust_level is OBSERVER, "what its owner chose when accepting"
+        (made,) = home.store.membership.invites.outgoing
+        assert (made.stage, made.used_by) == (Stage.CONFIRMED, other.did)
+        assert home.incoming().stage is Stage.CONFIRMED_BOTH
+
+
+async def test_a_peer_that_forgot_us_is_joined_again_by_a_new_code_at_once(network: Network) -> None:
+    inviter, joiner = network.home(1, "attic"), network.home(2, "barn")
+    await federate(network, inviter, joiner)
+    await commit(inviter.store, type(inviter.store.membership)())
+    with pytest.raises(RefusedByPeer):
+        await joiner.federation.sync("attic")
+    await joiner.federation.accept_invite(await invited(inviter), OBSERVER, False)
+    assert not joiner.node(inviter).they_forgot_us
+    await pass_time(network, 5)
+    await until(lambda: both_confirmed(inviter, joiner))
+
+
 async def test_a_peer_that_lost_us_is_said_to_have_forgotten_us(network: Network) -> None:
     inviter, joiner = network.home(1, "attic"), network.home(2, "barn")
     await federate(network, inviter, joiner)
