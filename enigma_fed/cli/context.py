@@ -71,11 +71,15 @@ class CliContext:
 
 def _tell_of_recovery(operations: Operations, *, mutating: bool) -> None:
     """What came from the copy of a damaged file is said to be so, and is no success (docs/FILES.md)."""
-    from enigma_fed.base.errors import StoreRecovered
+    from enigma_fed.base.errors import EnigmaError, StoreRecovered
     from enigma_fed.cli import output
     from enigma_fed.cli.groups import end_with
 
-    for recovery in operations.recoveries():
+    try:
+        recoveries = operations.recoveries()
+    except EnigmaError:
+        return  # an agent older than the command, or one that just stopped: the command itself worked
+    for recovery in recoveries:
         output.advise(
             f"Warning: {recovery.file} was damaged ({recovery.why}); this comes from its copy. "
             "Next: enigma-fed doctor --accept-recovered"

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from enigma_fed.base.rpc_errors import MethodNotFound
 from enigma_fed.cli import output
 from enigma_fed.wire.views import RecoveryView
 from tests.cli.fakes import FakeNode, invoke
@@ -81,3 +82,13 @@ def test_on_a_terminal_it_asks(monkeypatch: pytest.MonkeyPatch, answer: bool, ca
     for word in ("rev 7", "its content does not match its sum", "damaged-20261120T084900Z", "Peers", "3"):
         assert word in shown.out
     assert [call[0] for call in node.calls if call[0] == "accept_recovered"] == calls
+
+
+def test_an_agent_that_is_older_than_the_command_says_nothing_of_it() -> None:
+    class Older(FakeNode):
+        def recoveries(self) -> list[RecoveryView]:
+            raise MethodNotFound
+
+    shown = invoke("peer", "list", "--json", node=Older())
+    assert (shown.exit_code, shown.err) == (0, "")
+    assert len(shown.json) == 1
