@@ -88,6 +88,9 @@ class Gate:
         self._challenger = challenger
         self._challenge_all = challenge_all
         self._nonces = NonceTable()
+        # By member: the newest time to come for which it signed an answer to a challenge. Its first try,
+        # signed for that time too, would be fresh then, its nonce forgotten.
+        self._ahead: dict[bytes, int] = {}
         self._legacy = LegacyDoor(legacy_methods, doorkeeper, self._nonces, challenge_all)
         self._parse_keyid = lru_cache(maxsize=limits.DIDS_CACHED)(Did.parse_url)
 
@@ -152,6 +155,8 @@ class Gate:
                 raise BadChallenge
         elif rules.is_stale(signed.created, signed.expires, wall):
             raise self._challenge("outside the time window", signed, did, boot)
+        elif signed.created <= self._ahead.get(did.public_key, 0):
+            raise self._challenge("its clock ran ahead before", signed, did, boot)
         elif self._challenge_all(boot):
             raise self._challenge("this node just started or does not trust its clock", signed, did, boot)
 
@@ -177,6 +182,8 @@ class Gate:
         if method is not None and method.challenge and signed.challenge is None:
             raise self._challenge(f"{method.name} always needs a challenge", signed, did, boot)
         self._use_nonce(signed, did, None, wall, boot)
+        if signed.challenge is not None and signed.created > wall + limits.FRESHNESS_WINDOW:
+            self._ahead[did.public_key] = max(signed.created, self._ahead.get(did.public_key, 0))
         passage.past_nonce = True
         if passage.standing is Standing.MEMBER:
             self._doorkeeper.heard(did)
@@ -208,7 +215,8 @@ class Gate:
     def _use_nonce(
         self, signed: SignedRequest, did: Did, token_hash: bytes | None, wall: float, boot: float
     ) -> None:
-        # A challenged request can never pass by its `created`: it need not be remembered up to that time.
+        # A challenged request never passes by its `created`, nor does its first try (`_ahead`): it need not
+        # be remembered up to that time.
         created = signed.created if signed.challenge is None else int(wall)
         end = rules.nonce_end(created, wall, boot)
         self._nonces.use(did.public_key, signed.nonce, until=end, now=boot, token_hash=token_hash)

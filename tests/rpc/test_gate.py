@@ -163,6 +163,22 @@ def test_invariant_1_a_used_nonce_stays_used_as_long_as_the_request_could_be_fre
         assert node.play(ahead, body) in {"replayed", "stale"}
 
 
+def test_invariant_1_what_a_clock_ahead_signed_is_worthless_when_its_time_comes(node: Receiver) -> None:
+    """The first try, without a challenge, has the nonce of the one that answered it, forgotten by then."""
+    body, nonce, ahead = call_body(), fresh_nonce(), node.clock.wall() + 3600
+    first = signed_fields(A, C.did, body, ahead, nonce=nonce)
+    assert node.play(first, body) == "stale"
+    again = signed_fields(A, C.did, body, ahead + 1, nonce=nonce, challenge=node.challenge)
+    assert node.play(again, body) == "passes"
+    for _ in range(130):
+        node.clock.advance(30)
+        assert node.play(first, body) in {"replayed", "stale"}
+        assert node.play(signed_fields(B, C.did, body, node.clock.wall()), body) == "passes", (
+            "B's clock is right"
+        )
+    assert node.play(signed_fields(A, C.did, body, node.clock.wall()), body) == "passes", "the time is over"
+
+
 @pytest.mark.parametrize(
     ("body", "answer"),
     [
