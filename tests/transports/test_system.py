@@ -83,7 +83,7 @@ async def test_the_onion_is_added_and_nothing_else_is_changed(agent: Agent, cont
     [line] = control.heard("ADD_ONION")
     assert line.endswith("Port=80,127.0.0.1:8786")
     said = {line.split()[0] for line in control.lines}
-    assert said <= {"PROTOCOLINFO", "AUTHENTICATE", "SETEVENTS", "GETINFO", "ADD_ONION"}
+    assert said <= {"PROTOCOLINFO", "AUTHENTICATE", "SETEVENTS", "GETINFO", "ADD_ONION", "HSFETCH"}
 
 
 async def test_a_tor_without_proof_of_work_gets_the_onion_all_the_same(control: FakeControl) -> None:

@@ -192,7 +192,7 @@ async def test_a_control_connection_that_is_cut_is_noticed_at_once_and_made_anew
         relay.cut()
         failed = await home.reaches(TorPhase.FAILED, seconds=10)
         assert "its connection was closed" in failed.reason
-        again = await home.reaches(TorPhase.READY)
+        again = await home.reaches(TorPhase.READY, seconds=150)
         assert again.restarts == 1
         await home.close()
 
@@ -228,7 +228,7 @@ async def test_a_tor_that_hangs_is_given_up_without_blocking_the_loop_and_found_
         finally:
             os.kill(machine.pid, signal.SIGCONT)
         monkeypatch.undo()
-        await hung.reaches(TorPhase.READY)
+        await hung.reaches(TorPhase.READY, seconds=150)
     assert "does not answer" in failed.reason
     print(f"largest gap of the loop while tor hung: {1000 * watch.largest:.0f} ms")
     await hung.close()
@@ -245,7 +245,7 @@ async def test_a_tor_that_was_restarted_gets_the_onion_again(
     assert "its connection was closed" in failed.reason
     await machine.stop()
     await machine.start()
-    ready = await home.reaches(TorPhase.READY)
+    ready = await home.reaches(TorPhase.READY, seconds=150)
     assert ready.restarts > before.restarts
     endpoint = await machine.socks()
     async with onion_session(lambda: endpoint, isolation_key=os.urandom(16)) as session:

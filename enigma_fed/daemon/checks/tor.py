@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from typing import Final
 
+from enigma_fed.base import limits
 from enigma_fed.base.errors import EnigmaError
 from enigma_fed.daemon.checks.scene import Scene, failure, ok, warning
 from enigma_fed.daemon.torplan import TorPlan, make_plan, onion_folder
@@ -89,7 +90,7 @@ def owners_lines(scene: Scene, listen: str) -> str:
     """What the owner of a tor does so that it serves this node's onion."""
     lines = [
         f"HiddenServicePort 80 {listen}",
-        "HiddenServiceMaxStreams 32",
+        f"HiddenServiceMaxStreams {limits.TOR_STREAMS_PER_CIRCUIT}",
         "HiddenServiceMaxStreamsCloseCircuit 1",
         "HiddenServicePoWDefensesEnabled 1",
     ]

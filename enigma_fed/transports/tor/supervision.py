@@ -229,6 +229,7 @@ class SupervisedTor(ABC):
                 await self._life.uploaded.wait()
         except TimeoutError:
             self._change(reason="the onion address could not be published yet")
+        await self._forget_what_was()
         await self._reach_itself()
 
     async def _stay_ready(self) -> None:
@@ -251,11 +252,18 @@ class SupervisedTor(ABC):
             if reached is None and repair is not None:
                 await self._repair(repair)
                 since = self._clock.boot()
+            if tries <= _TRIES_BEFORE_A_REASON:
+                await self._forget_what_was()
             await self._clock.sleep(self._probes.delay(tries, 0.5))
         self._ladder = Ladder()
         self._life.was_ready = True
         self._ready.set()
         self._change(phase=TorPhase.READY, reason="")
+
+    async def _forget_what_was(self) -> None:
+        """A tor that lived on may know our onion from before: calls to its old meeting points just hang."""
+        if self._link is not None:
+            await self._fetch(self._link, self._address)
 
     async def _repair(self, repair: Repair) -> None:
         """One repair, told in one line; raises TorError, which ends this life and so is the last of them."""
