@@ -13,6 +13,7 @@ from enigma_fed.base.errors import EnigmaError
 from enigma_fed.config import Settings
 from enigma_fed.daemon import init, keys
 from enigma_fed.daemon.paths import Paths
+from enigma_fed.federation.store import FederationStore
 from enigma_fed.storage.disk import Disk
 from enigma_fed.wire.records import Membership
 from tests.support.crashes import PowerCuts
@@ -85,9 +86,17 @@ class Recorded:
                 if ended:
                     return "there is no node, although init had ended"
                 init.make_node(paths, self.settings, name="attic")
+            store = FederationStore(paths.data_dir)
+            store.open(writable=False)
+        except EnigmaError as error:
+            return str(error)
+        if store.membership != Membership() or store.recoveries or (ended and store.copies()):
+            return "the stores are not those of a new node"
+        name = paths.name_file
+        if ended and name.read_bytes() != b"attic":
+            return "its name is not the one that was given"
+        try:
             key, address = init.load_keys(paths)
-            if init.read_membership(paths) != Membership():
-                return "the membership is not empty"
         except EnigmaError as error:
             return str(error)
         if ended and (str(key.did), str(address.address)) != (self.node.did, self.node.onion):
@@ -148,3 +157,14 @@ def test_invariant_5_no_fsync_of_a_key_can_be_left_out(recorded: Recorded, tmp_p
             recorded.trouble(image, tmp_path / f"{name}{group[0]}-{number}", ended=ended)
             for number, (image, ended) in states
         )
+
+
+def test_invariant_5_no_fsync_of_a_files_content_can_be_left_out(recorded: Recorded, tmp_path: Path) -> None:
+    contents = [number for number, step in enumerate(recorded.steps) if step.kind == "sync"]
+    assert len(contents) == 7  # two keys, two stores with a copy each, and the name
+    for left_out in contents:
+        states = enumerate(recorded.states(without=[left_out]))
+        assert any(
+            recorded.trouble(image, tmp_path / f"{left_out}-{number}", ended=ended)
+            for number, (image, ended) in states
+        ), recorded.steps[left_out].path
