@@ -63,7 +63,8 @@ ONE_PAST: Final = {
     "INVITE_TTL_MAX": "tests/federation/test_service.py::test_an_invite_carries_what_the_joiner_needs",
     "OPEN_INVITES": STORES + "test_open_invites_and_ended_ones",
     "INVITES_KEPT": STORES + "test_open_invites_and_ended_ones",
-    "OUTBOX_AFTER_EXPIRY": TIMES + "test_the_hash_of_a_join_leaves_nodes_json_only_when_no_retry_can_come",
+    "OUTBOX_AFTER_EXPIRY": TIMES
+    + "test_the_outbox_ends_a_day_after_the_code_and_a_month_after_it_for_who_waits",
     "AWAITING_AFTER_EXPIRY": "tests/federation/test_inviting.py::test_a_join_waits_for_thirty_days",
     "JOIN_TRIES_UNKNOWN": "tests/federation/test_service.py::test_invariant_3_guessing_tokens_is_slowed_down",
     "FORGOTTEN_HASHES": "tests/federation/test_hashes.py::test_invariant_7_hashes_are_bounded",

@@ -106,10 +106,10 @@ def test_the_outbox_ends_a_day_after_the_code_and_a_month_after_it_for_who_waits
 
 @pytest.mark.parametrize(("past", "kept"), [(-1, True), (0, False)])
 def test_the_hash_of_a_join_leaves_nodes_json_only_when_no_retry_can_come(past: int, kept: bool) -> None:
-    """limits.OUTBOX_AFTER_EXPIRY: a used token stays used while anybody retries with it."""
+    """limits.AWAITING_AFTER_EXPIRY: a used token stays used while anybody retries with it."""
     old = outgoing(3, stage=Stage.CONFIRMED, code=None, used_by=member(1).did)
     joined = member(1, joined_with=(old.token_hash,))
-    now = old.expires_at + limits.OUTBOX_AFTER_EXPIRY + past
+    now = old.expires_at + limits.AWAITING_AFTER_EXPIRY + past
     again = outgoing(5, token_hash=HASH, expires_at=now + 60)
     (node,) = inviting.receive(
         membership(nodes=[joined], out=[old, again]), join(1), now
