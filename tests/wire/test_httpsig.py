@@ -139,6 +139,18 @@ def test_a_parameter_of_another_kind_is_refused(parameter: str, other: str) -> N
         httpsig.read_request(fields, "application/json")
 
 
+def test_a_challenge_is_carried_and_covered() -> None:
+    plain = signed_fields(A, B.did, call_body(), WALL)
+    fields = signed_fields(A, B.did, call_body(), WALL, challenge="abc")
+    request = httpsig.read_request(fields, "application/json")
+    assert request.challenge == fields["Federation-Challenge"] == "abc"
+    assert b'"federation-challenge": abc' in request.base
+    assert "Federation-Challenge" not in plain
+    del fields["Federation-Challenge"]
+    with pytest.raises(WireError, match="cover"):
+        httpsig.read_request(fields, "application/json")
+
+
 def test_an_unsigned_reply_says_so() -> None:
     with pytest.raises(Unsigned):
         httpsig.read_reply(CIMultiDict(), status=200, content_type="application/json", request_signature="")

@@ -60,12 +60,12 @@ def large_integers(data: bytes) -> bool:
 
 
 def canonical_json(data: bytes) -> bool:
-    """The canonical form of a canonical form is itself."""
+    """The canonical form of a canonical form is itself, numbers read as the doubles that they are."""
     value = attempt(lambda: strictjson.decode(data, limit=limits.INVITE_BYTES), WireError)
     text = attempt(lambda: canonicaljson.encode(value), WireError) if value is not REFUSED else REFUSED
     if not isinstance(text, bytes):
         return False
-    assert canonicaljson.encode(json.loads(text)) == text
+    assert canonicaljson.encode(json.loads(text, parse_int=float)) == text
     return True
 
 
