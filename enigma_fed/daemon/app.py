@@ -240,7 +240,9 @@ class RunningNode:
 
     def _socks(self) -> Endpoint | None:
         if self._tor.status.phase is TorPhase.OFF:
-            raise PeerUnreachable("Tor is switched off here (tor.mode)")
+            raise PeerUnreachable(
+                "Tor is switched off here", hint="Set tor.mode to auto, and restart the agent."
+            )
         return self._tor.socks
 
     def _tor_is_ready(self) -> bool:

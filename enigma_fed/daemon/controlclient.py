@@ -17,6 +17,7 @@ from enigma_fed.daemon.paths import SYSTEM_RUNTIME_DIR
 R = TypeVar("R")
 _CHUNK: Final = 64 * 1024
 _HINT: Final = "Start it with: enigma-fed run"
+_LOOK: Final = "See what it does: enigma-fed doctor"
 
 
 def call_agent(
@@ -35,7 +36,7 @@ def call_agent(
             connection.sendall(request)
             line = _receive_line(connection)
         except TimeoutError:
-            raise TryLater("the agent did not answer in time") from None
+            raise TryLater("the agent did not answer in time", hint=_LOOK) from None
         except OSError:
             raise OperationFailed("the agent closed the connection", hint="See: enigma-fed logs") from None
     return decode_response(line, call, 1)
@@ -61,7 +62,7 @@ def _connect(path: Path, timeout: float) -> socket.socket:
         raise AgentNotRunning(hint=_HINT) from None
     except BlockingIOError:
         connection.close()
-        raise TryLater("the agent has too many commands to answer") from None
+        raise TryLater("the agent has too many commands to answer", hint=_LOOK) from None
     except OSError as error:
         connection.close()
         raise OperationFailed(f"{path}: {(error.strerror or 'it does not answer').lower()}") from None

@@ -145,7 +145,7 @@ def join_refused(membership: Membership, token_hash: bytes, word: str, now: int)
         return awaits_approval(membership, token_hash, now)
     if word in FINAL_REFUSALS:
         return refused(membership, token_hash, word, now)
-    return tried(membership, token_hash, word, now)
+    return tried(membership, token_hash, f"The other node says {word}; it is tried again.", now)
 
 
 def refused(membership: Membership, token_hash: bytes, word: str, now: int) -> Decision[None]:
@@ -216,7 +216,8 @@ def _check_known(
         raise AlreadyAccepted(hint="See: enigma-fed peer list")
     heard = last_heard is not None and 0 <= now - last_heard < limits.HEARD_RECENTLY
     if member.confirmed and heard and not member.they_forgot_us:
-        raise AlreadyFederated(f"{member.display_name} answered within a day")
+        why = f"{member.display_name} answered within a day"
+        raise AlreadyFederated(why, hint="What it may do here: enigma-fed peer trust PEER LEVEL")
 
 
 def _entry(invite: Invite, code: str, trust: TrustLevel, now: int) -> IncomingInvite:

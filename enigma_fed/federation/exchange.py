@@ -19,12 +19,12 @@ from enigma_fed.base.errors import (
     PeerNotFound,
     PeerUnreachable,
     RefusedByPeer,
-    StoreRecovered,
     UnsignedReply,
     WireError,
 )
 from enigma_fed.base.ids import Did, OnionAddress
 from enigma_fed.base.rpc_errors import UnknownToken
+from enigma_fed.base.suspension import Suspended, refusal
 from enigma_fed.federation import accepting, rules
 from enigma_fed.federation.client import PeerCaller
 from enigma_fed.federation.decision import Decide
@@ -117,7 +117,7 @@ class Exchange:
 
     async def _deliver(self, entry: IncomingInvite) -> EnigmaError | None:
         if self._store.recoveries:  # the copy may not know that the owner removed this peer
-            return StoreRecovered("joins are suspended")
+            return refusal((Suspended.RECOVERED,))
         try:
             reply = await self._caller.join(entry.did, entry.onion, self._params(entry))
         except RefusedByPeer as error:

@@ -233,7 +233,7 @@ def approve(membership: Membership, did: Did, now: int) -> Decision[Node]:
     """
     joiner = next((entry for entry in waiting(membership, now) if entry.did == did), None)
     if joiner is None:
-        raise PeerNotFound("nobody with this DID waits for approval")
+        raise PeerNotFound("nobody with this DID waits for approval", hint="See: enigma-fed peer list")
     if joiner.token_hash is None:
         return _approve_tokenless(membership, joiner, now)
     return _approve_with(membership, joiner, joiner.token_hash, now)

@@ -18,7 +18,7 @@ def peer_joined_method(federation: Federation) -> Method:
 
 
 def tokenless_join_method(federation: Federation) -> Method:
-    """The same as the Rust agent calls it: no token, no signature of the request (PROTOCOL section 4.6)."""
+    """The same as the Rust agent calls it: no token, no signature of the request (PROTOCOL section 4.7)."""
 
     async def peer_joined(caller: Caller, params: TokenlessJoin) -> Result:
         return await federation.joined_without_token(params)

@@ -281,7 +281,7 @@ def _at_stage(entry: OutgoingInvite, stage: Stage, now: int) -> OutgoingInvite:
 def _edit(membership: Membership, did: Did, **changes: object) -> Decision[Node]:
     node = membership.nodes.find(did)
     if node is None:
-        raise PeerNotFound(str(did))
+        raise PeerNotFound(str(did), hint="See: enigma-fed peer list")
     edited = msgspec.structs.replace(node, **changes)
     if edited == node:
         return Decision(membership, node)

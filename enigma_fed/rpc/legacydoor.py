@@ -1,4 +1,4 @@
-"""The narrow door for the Rust agent's own requests (PROTOCOL sections 1.6 and 4.6), without I/O.
+"""The narrow door for the Rust agent's own requests (PROTOCOL sections 1.6 and 4.7), without I/O.
 
 What comes through it proves little: the old header set signs a time alone, so whoever receives such a
 request can play it elsewhere; the tokenless join proves a key and names no receiver. So nothing here

@@ -60,7 +60,7 @@ class Disk:
         try:
             lock.acquire()
         except filelock.Timeout:
-            raise LockBusy(f"{path} is locked") from None
+            raise LockBusy(f"{path} is locked", hint="Try again in a moment.") from None
         except OSError as error:
             raise WriteFailed(f"{path}: {error.strerror or error}") from error
         try:

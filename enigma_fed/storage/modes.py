@@ -17,7 +17,7 @@ _OTHERS: Final = 0o077
 def check_file(path: Path, status: os.stat_result) -> None:
     """Raise LooseModes unless the file is regular and the owner's alone."""
     if not stat.S_ISREG(status.st_mode):
-        raise LooseModes(f"{path} is not a plain file")
+        raise LooseModes(f"{path} is not a plain file", hint="Move it away.")
     if status.st_mode & _OTHERS:
         raise LooseModes(f"{path} has mode {stat.S_IMODE(status.st_mode):04o}", hint=f"Run: chmod 600 {path}")
     _check_owner(path, status)
@@ -30,7 +30,7 @@ def check_folder(path: Path) -> None:
     except FileNotFoundError:
         return
     if not stat.S_ISDIR(status.st_mode):
-        raise LooseModes(f"{path} is not a folder")
+        raise LooseModes(f"{path} is not a folder", hint="Move it away.")
     if status.st_mode & _OTHERS:
         raise LooseModes(f"{path} has mode {stat.S_IMODE(status.st_mode):04o}", hint=f"Run: chmod 700 {path}")
     _check_owner(path, status)

@@ -82,6 +82,26 @@ async def test_invariant_5_an_agent_with_a_recovered_store_serves_and_lets_nobod
     assert await inviter.ask("peer_list") == []
 
 
+async def test_invariant_5_a_join_under_way_waits_while_the_store_is_a_copy(build: Build) -> None:
+    """The copy may not know that the owner removed that peer."""
+    inviter, joiner = build("attic"), build("barn")
+    for home in (inviter, joiner):
+        await home.start()
+    did_there = (await inviter.ask("identity")).did
+    code = (await inviter.ask("invite_create", "observer", 3600)).code
+    await inviter.agent.close()
+    await joiner.ask("invite_accept", code, "observer", False)
+    await restarted(joiner, damage(joiner))
+    await inviter.start()
+    with pytest.raises(StoreRecovered, match="accept-recovered"):
+        await joiner.ask("peer_sync", did_there)
+    assert (await joiner.ask("invite_list"))[0].stage == "accepted-here"
+    assert await inviter.ask("peer_list") == []
+    await joiner.ask("accept_recovered")
+    await joiner.ask("peer_sync", did_there)
+    assert (await joiner.ask("invite_list"))[0].stage == "confirmed-both"
+
+
 async def test_invariant_5_the_degraded_mode_lasts_over_restarts(build: Build) -> None:
     home = build("attic")
     await home.start()

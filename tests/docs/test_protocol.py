@@ -42,6 +42,11 @@ def test_the_numbers_of_the_text_are_those_of_the_code() -> None:
         assert sentence in TEXT, sentence
 
 
+def test_no_two_sections_have_one_number() -> None:
+    numbers = re.findall(r"^#+ (\d+(?:\.\d+)?)", TEXT, re.MULTILINE)
+    assert len(numbers) == len(set(numbers))
+
+
 def test_every_section_that_code_cites_exists() -> None:
     sections = set(re.findall(r"^#+ (\d+(?:\.\d+)?)", TEXT, re.MULTILINE))
     planned = {"3", "6", "7"}

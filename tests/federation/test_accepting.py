@@ -97,6 +97,7 @@ def test_which_refusals_are_final(word: str, stage: Stage, again: bool) -> None:
     assert told.invites.incoming[0].stage is told.nodes.nodes[0].stage is stage
     assert accepting.is_open(told.invites.incoming[0]) is again
     assert told.invites.incoming[0].attempts == 1
+    assert told.invites.incoming[0].last_error != word, "a sentence, not the word alone"
 
 
 def test_a_refused_join_leaves_a_membership_that_stands_by_another_one() -> None:
