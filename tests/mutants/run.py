@@ -8,7 +8,9 @@ should (a file that cannot be imported) fails the run.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
+import queue
 import shutil
 import subprocess
 import sys
@@ -16,6 +18,7 @@ import tempfile
 import time
 import tomllib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -25,8 +28,10 @@ ROOT: Final = Path(__file__).parents[2]
 DEFINITIONS: Final = Path(__file__).with_name("definitions")
 # A guard against waiting for ever is taken out, too: then its test fails by this time-out.
 TEST_SECONDS: Final = 30
-# All tests of the first, unchanged run; more than this is a hang that no time-out could end.
+# One run of pytest; more than this is a hang that no time-out could end.
 RUN_SECONDS: Final = 300
+# Tests of one unchanged run.
+PART: Final = 20
 _LEFT_OUT: Final = shutil.ignore_patterns(
     ".git", ".venv", ".*_cache", ".hypothesis", "__pycache__", "local", "dist", "build"
 )
@@ -134,18 +139,54 @@ class Copy:
         return {0: Verdict.SURVIVED, 1: Verdict.KILLED}.get(-1 if status is None else status, Verdict.BROKEN)
 
 
-def examine(tree: Path, mutants: tuple[Mutant, ...]) -> Iterator[tuple[Mutant, Verdict]]:
-    """Judge each mutant in a fresh copy of `tree`, in order."""
-    with tempfile.TemporaryDirectory(prefix="enigma-fed-mutants-") as folder:
-        copy = Copy(tree, Path(folder))
-        passing = copy.passing(list(dict.fromkeys(mutant.test for mutant in mutants)))
+class Copies:
+    """A copy of the tree for each of several workers."""
+
+    def __init__(self, tree: Path, folder: Path, jobs: int) -> None:
+        self._free: queue.SimpleQueue[Copy] = queue.SimpleQueue()
+        for number in range(jobs):
+            self._free.put(Copy(tree, folder / str(number)))
+
+    @contextlib.contextmanager
+    def one(self) -> Iterator[Copy]:
+        """A copy that nobody else uses meanwhile."""
+        copy = self._free.get()
+        try:
+            yield copy
+        finally:
+            self._free.put(copy)
+
+    def passing(self, nodes: list[str]) -> set[str]:
+        """As `Copy.passing`."""
+        with self.one() as copy:
+            return copy.passing(nodes)
+
+    def judge(self, mutant: Mutant) -> Verdict:
+        """As `Copy.judge`."""
+        with self.one() as copy:
+            return copy.judge(mutant)
+
+
+def examine(tree: Path, mutants: tuple[Mutant, ...], jobs: int = 1) -> Iterator[tuple[Mutant, Verdict]]:
+    """Judge each mutant in fresh copies of `tree`, `jobs` at a time; the verdicts come in order."""
+    nodes = list(dict.fromkeys(mutant.test for mutant in mutants))
+    parts = [nodes[first : first + PART] for first in range(0, len(nodes), PART)]
+    with (
+        tempfile.TemporaryDirectory(prefix="enigma-fed-mutants-") as folder,
+        ThreadPoolExecutor(jobs) as workers,
+    ):
+        copies = Copies(tree, Path(folder), jobs)
+        passing = set[str]().union(*workers.map(copies.passing, parts))
+        sound = [mutant for mutant in mutants if mutant.test in passing]
+        verdicts = workers.map(copies.judge, sound)
         for mutant in mutants:
-            yield mutant, copy.judge(mutant) if mutant.test in passing else Verdict.RED
+            yield mutant, next(verdicts) if mutant.test in passing else Verdict.RED
 
 
 def _arguments(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Take out each guard in turn; its test must fail.")
     parser.add_argument("--invariant", type=int, help="only the mutants of this invariant")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="how many at a time")
     parser.add_argument("--definitions", type=Path, default=DEFINITIONS)
     parser.add_argument("--tree", type=Path, default=ROOT)
     return parser.parse_args(argv)
@@ -158,7 +199,7 @@ def main(argv: list[str]) -> int:
     chosen = tuple(m for m in definitions.mutants if arguments.invariant in {None, m.invariant})
     begun = time.monotonic()
     alive = 0
-    for mutant, verdict in examine(arguments.tree, chosen):
+    for mutant, verdict in examine(arguments.tree, chosen, arguments.jobs):
         alive += verdict is not Verdict.KILLED
         print(f"  invariant {mutant.invariant:2}  {mutant.guard:<62} {verdict.value}", flush=True)
     for number in definitions.unguarded():

@@ -59,6 +59,7 @@ def test_each_mutant_gets_the_verdict_it_deserves(tree: Path) -> None:
     ]
     mutants = tuple(mutant for mutant, _ in expected)
     assert list(examine(tree, mutants)) == expected
+    assert list(examine(tree, mutants, jobs=2)) == expected
     assert (tree / "guarded.py").read_text() == _SOURCE
 
 
