@@ -46,6 +46,7 @@ from enigma_fed.wire.records import (
     TrustLevel,
 )
 
+_ID_DIGITS: Final = 8
 _FOREIGN_TRY: Final = "Another node tried this code after it was used."
 _WRONG_TRY: Final = "Another node tried this code than the one that it is for."
 
@@ -90,7 +91,7 @@ def create(membership: Membership, invite: OutgoingInvite, now: int) -> Decision
 
 
 def revoke(membership: Membership, invite_id: str, now: int) -> Decision[OutgoingInvite]:
-    """End an open invite; raises InviteNotFound, FieldInvalid when ambiguous, Conflict when used."""
+    """End an open invite; raises InviteNotFound, FieldInvalid when ambiguous or short, Conflict when used."""
     found = [
         entry
         for entry in membership.invites.outgoing
@@ -98,6 +99,8 @@ def revoke(membership: Membership, invite_id: str, now: int) -> Decision[Outgoin
     ]
     if not found:
         raise InviteNotFound(invite_id, hint="See: enigma-fed invite list")
+    if len(invite_id) < _ID_DIGITS:
+        raise FieldInvalid(f"an invite's ID has {_ID_DIGITS} digits", hint="See: enigma-fed invite list")
     if len(found) > 1:
         raise FieldInvalid(f"{invite_id} begins more than one invite", hint="Give more digits.")
     invite = found[0]

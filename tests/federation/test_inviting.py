@@ -222,6 +222,8 @@ def test_revoking() -> None:
     for wrong in ("00000000", ""):
         with pytest.raises(InviteNotFound):
             inviting.revoke(known, wrong, NOW)
+    with pytest.raises(FieldInvalid, match="8 digits"):
+        inviting.revoke(known, HASH.hex()[:7], NOW)
     used = membership(out=[outgoing(5, token_hash=HASH, stage=Stage.USED)])
     with pytest.raises(Conflict):
         inviting.revoke(used, HASH.hex(), NOW)
