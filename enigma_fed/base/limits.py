@@ -136,6 +136,8 @@ READ_TIMEOUT: Final = 30
 """A peer that sends nothing for this long in the middle of a message is cut."""
 WRITE_TIMEOUT: Final = 60
 """Whoever does not read its replies for this long is cut: memory of what waits to be sent."""
+DRAIN_TIMEOUT: Final = 2
+"""Answers under way have this long to end when the agent stops."""
 KEEPALIVE: Final = 150
 """Idle connections are kept a little longer than two polls: a warm call skips the SOCKS handshake."""
 CONNECTIONS_INBOUND: Final = 256

@@ -8,18 +8,16 @@ import resource
 import socket
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 from aiohttp import web
 
+from enigma_fed.base import limits
 from enigma_fed.base.errors import OperationFailed, PortInUse
 from enigma_fed.config import parse_listen
 from enigma_fed.rpc.endpoint import RpcEndpoint
 from enigma_fed.transports.tor.endpoint import Endpoint
 from enigma_fed.transports.tor.proxyline import OnionListener
-
-_DRAIN_SECONDS: Final = 2.0
-"""How long answers under way may take to end when the agent stops."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +52,9 @@ class Listeners:
 
     def __init__(self, endpoint: RpcEndpoint, listen: str, onion: OnionDoor | None) -> None:
         """`listen` is `ADDR:PORT` or empty; `onion` is None without Tor."""
-        self._runner = web.ServerRunner(endpoint.server(), shutdown_timeout=_DRAIN_SECONDS)
+        self._runner = web.ServerRunner(endpoint.server(), shutdown_timeout=limits.DRAIN_TIMEOUT)
         onion_server = endpoint.server()
-        self._onion_runner = web.ServerRunner(onion_server, shutdown_timeout=_DRAIN_SECONDS)
+        self._onion_runner = web.ServerRunner(onion_server, shutdown_timeout=limits.DRAIN_TIMEOUT)
         self._listen = listen
         self._onion = OnionListener(onion_server, onion) if isinstance(onion, Path) else None
         self._onion_port = onion if isinstance(onion, OnionPort) else None

@@ -43,6 +43,7 @@ ONE_PAST: Final = {
     "HEAD_BYTES": CONNECTIONS + "test_invariant_7_a_head_that_does_not_end_is_cut",
     "MESSAGE_BYTES": CONNECTIONS + "test_invariant_7_a_body_whose_chunks_are_mostly_wrapping_is_cut",
     "SIGNATURE_LIFETIME": FORMATS,
+    "DRAIN_TIMEOUT": "tests/daemon/test_listeners.py::test_an_answer_that_never_comes_holds_no_stop_up",
     "FRESHNESS_WINDOW": TIMES + "test_freshness_window",
     "NONCE_MEMORY": TIMES + "test_nonce_memory_outlives_every_window",
     "NONCES_PER_KEY": STORES + "test_invariant_7_nonces_of_a_key_and_of_a_token",

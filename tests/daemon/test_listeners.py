@@ -14,7 +14,6 @@ from aiohttp import web
 
 from enigma_fed.base import limits
 from enigma_fed.base.errors import PortInUse
-from enigma_fed.daemon import listeners as listeners_module
 from enigma_fed.daemon.listeners import Listeners, bind_loopback, raise_file_limit
 from enigma_fed.rpc.connections import BoundedServer
 from tests.support.manualclock import ManualClock
@@ -148,10 +147,10 @@ async def test_at_the_stop_an_answer_under_way_is_finished_and_nothing_new_begun
     writer.close()
 
 
-async def test_an_answer_that_never_comes_does_not_hold_the_stop_up(
+async def test_an_answer_that_never_comes_holds_no_stop_up(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(listeners_module, "_DRAIN_SECONDS", 0.05)
+    monkeypatch.setattr(limits, "DRAIN_TIMEOUT", 0.05)
     slow = Slow()
     listeners = Listeners(slow, "127.0.0.1:0", None)  # type: ignore[arg-type]
     await listeners.start()
