@@ -192,15 +192,16 @@ def _ending(members: fields.Object, name: str) -> Ending:
 
 def _outgoing_of_rust(members: fields.Object) -> OutgoingInvite:
     said, created_at, expires_at = _said_to_rust(members)
+    used = fields.boolean(members, "accepted")
     return OutgoingInvite(
-        code=fields.text(members, "code"),
+        code=None if used else fields.text(members, "code"),
         did=said.did,
         onion=said.onion,
         token_hash=said.token_hash,
         created_at=created_at,
         expires_at=expires_at,
         scope=said.scope,
-        stage=Stage.CREATED,
+        stage=Stage.USED if used else Stage.CREATED,
         stage_at=created_at,
     )
 

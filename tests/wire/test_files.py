@@ -170,6 +170,15 @@ def test_invariant_5_an_invites_file_without_sense_is_an_error(body: Any) -> Non
         invitesfile.decode(body)
 
 
+@pytest.mark.parametrize(
+    ("accepted", "stage"), [(True, Stage.USED), (False, Stage.CREATED), (None, Stage.CREATED)]
+)
+def test_invariant_3_a_code_of_the_rust_agent_that_was_accepted_is_used(accepted: Any, stage: Stage) -> None:
+    rust = {**invites()["outgoing"][0], "accepted": accepted}  # type: ignore[index]
+    (read,) = invitesfile.decode({"outgoing": [rust], "incoming": []}).outgoing
+    assert (read.stage, read.code is None) == (stage, stage is Stage.USED)
+
+
 def test_what_ends_after_the_year_9999_ends_with_it() -> None:
     """Entries that give no end get one that can be written."""
     last = timestamps.to_text(timestamps.UNIX_MAX)
