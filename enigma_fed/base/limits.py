@@ -35,6 +35,8 @@ HEAD_BYTES: Final = 16 * 1024
 """The whole head of a request, and what else comes before it is complete: memory per connection."""
 MESSAGE_BYTES: Final = 2 * REQUEST_BYTES
 """What is received for one body, with the lengths and extensions of its chunks: time on the event loop."""
+MESSAGE_LINES: Final = 8192
+"""Line ends received for one body: chunks have two each, and take time on the event loop each."""
 
 # Signed requests (PROTOCOL section 1).
 SIGNATURE_LIFETIME: Final = 60

@@ -26,6 +26,8 @@ BAD_HTTP: Final = "bad-http"
 EVICTED: Final = "evicted"
 """What a connection that had to make room for another is counted as."""
 _FAILED: Final = "internal"
+_PIECE: Final = 4096
+"""Bytes that are parsed before the next look at what a connection has brought."""
 _SERVER_ERROR: Final = 500
 _OPTIONS: Final = MappingProxyType(
     {
@@ -100,13 +102,24 @@ class BoundedConnection(RequestHandler):
     that is not read ends the connection, too, whoever it is for.
     """
 
-    __slots__ = ("_deadline", "_kept", "_received", "_server", "_timer", "_unsent_since", "_wire", "circuit")
+    __slots__ = (
+        "_deadline",
+        "_kept",
+        "_lines",
+        "_received",
+        "_server",
+        "_timer",
+        "_unsent_since",
+        "_wire",
+        "circuit",
+    )
 
     def __init__(self, server: BoundedServer, **options: Any) -> None:
         super().__init__(server, **options)
         self._server = server
         self._kept = False
         self._received = 0
+        self._lines = 0
         self._deadline: float | None = None
         self._unsent_since: float | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -144,21 +157,40 @@ class BoundedConnection(RequestHandler):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        """Parse in pieces, and stop at the first that breaks a bound: time, and memory of what waits."""
+        if len(data) <= _PIECE:
+            self._take(data)
+            return
+        for start in range(0, len(data), _PIECE):
+            if self._wire.is_closing():
+                return
+            self._take(data[start : start + _PIECE])
+
+    def _take(self, data: bytes) -> None:
         """Parse, and note whether a header has begun or has become complete."""
         seen = self._request_count
         super().data_received(data)
         if self._request_count != seen:
-            self._received = 0
+            self._received = self._lines = 0
             self._deadline = None
+            self._forget_frames()
             if not self._kept:
                 self._set_deadline()
             return
         # What the parser drops without a word (empty lines, extensions of chunks) counts as well.
         self._received += len(data)
-        if self._received > (limits.HEAD_BYTES if self.idle else limits.MESSAGE_BYTES):
+        self._lines += data.count(b"\n")
+        most = limits.HEAD_BYTES if self.idle else limits.MESSAGE_BYTES
+        if self._received > most or self._lines > limits.MESSAGE_LINES:
             self.drop()
         elif self._deadline is None and self.idle:
             self._set_deadline()
+
+    def _forget_frames(self) -> None:
+        """Of an error of the parser keep no traceback: its frames hold all that came, in a circle."""
+        error = getattr(self._messages[-1][0], "exc", None) if self._messages else None
+        if isinstance(error, BaseException):
+            error.__traceback__ = None
 
     def handle_error(
         self,

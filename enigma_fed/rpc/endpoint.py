@@ -258,7 +258,8 @@ async def _read_body(request: web.BaseRequest) -> bytes:
             return content.read_nowait()  # the usual case: it came together with its header
         async with asyncio.timeout(limits.READ_TIMEOUT):
             return await _read_chunks(content)
-    except (TimeoutError, OSError, web.RequestPayloadError):
+    except (TimeoutError, OSError, web.RequestPayloadError, RuntimeError):
+        # RuntimeError is aiohttp's word for a connection that ended before the first read.
         raise MalformedRequest("its body did not come") from None
 
 

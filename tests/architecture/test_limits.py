@@ -42,6 +42,7 @@ ONE_PAST: Final = {
     "HEADER_BYTES": CONNECTIONS + "test_invariant_7_a_head_is_bounded",
     "HEAD_BYTES": CONNECTIONS + "test_invariant_7_a_head_that_does_not_end_is_cut",
     "MESSAGE_BYTES": CONNECTIONS + "test_invariant_7_a_body_whose_chunks_are_mostly_wrapping_is_cut",
+    "MESSAGE_LINES": "tests/limits/test_at_once.py::test_invariant_7_a_body_in_thousands_of_chunks_is_cut",
     "SIGNATURE_LIFETIME": FORMATS,
     "DRAIN_TIMEOUT": "tests/daemon/test_listeners.py::test_an_answer_that_never_comes_holds_no_stop_up",
     "FRESHNESS_WINDOW": TIMES + "test_freshness_window",
