@@ -22,10 +22,13 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def _scope(command: F) -> F:
-    """`--system` and `--user`; neither: the machine's for root, else the user's own."""
+    """`--system` and `--user`; neither: the machine's for root, else the user's own (see `_at_hand`)."""
     for name, text in (
         ("--user", "Your own service: no root needed, runs while you are logged in."),
-        ("--system", "The machine's service; the default for root."),
+        (
+            "--system",
+            "The machine's service; the default for root, and to look at where you have none of your own.",
+        ),
     ):
         command = click.option(name, "scope", flag_value=name.removeprefix("--"), help=text)(command)
     return command
@@ -82,7 +85,7 @@ def status(scope: str | None) -> int:
     """
     from enigma_fed.cli import output
 
-    systemd = _systemd(scope)
+    systemd = _systemd(_at_hand(scope))
     systemd.require()
     state = systemd.state()
     if not state.installed:
@@ -114,7 +117,7 @@ def logs(scope: str | None, follow: bool, lines: int) -> int:
     """
     import subprocess
 
-    systemd = _systemd(scope)
+    systemd = _systemd(_at_hand(scope))
     systemd.require()
     return subprocess.call(systemd.journal(lines, follow=follow, json=current().json))
 
@@ -145,6 +148,16 @@ def _systemd(scope: str | None) -> Systemd:
     from enigma_fed.daemon.systemctl import Systemd
 
     return Systemd(scope or ("system" if os.geteuid() == 0 else "user"))
+
+
+def _at_hand(scope: str | None) -> str | None:
+    """Whose service is looked at: where a user has none of his own, the machine's, if that is installed."""
+    from enigma_fed.daemon import installing
+    from enigma_fed.daemon.unitfiles import UNIT
+
+    if scope is not None or (installing.user_units(os.environ) / UNIT).exists():
+        return scope
+    return "system" if (installing.SYSTEM_UNITS / UNIT).exists() else None
 
 
 def _require(systemd: Systemd) -> None:
@@ -245,7 +258,9 @@ def next_step(state: UnitState, systemctl: str) -> str:
     if state.state == "failed" and state.exit_code == 2:
         return f"correct the configuration ({logs} names the key), then: {systemctl} restart {state.unit}"
     if state.state == "failed" and state.exit_code == 7:
-        return f"a file of the node is damaged: {logs}, then enigma-fed doctor as the service's user"
+        as_it = "sudo -u enigma-fed enigma-fed --data-dir /var/lib/enigma-fed"
+        doctor = f"{as_it if state.scope == 'system' else 'enigma-fed'} doctor"
+        return f"a file of the node is damaged, see which: {doctor}; then: {systemctl} restart {state.unit}"
     if state.state in {"failed", "activating"} and state.result != "success":
         return f"see why it does not stay up: {logs}"
     if state.state == "activating":

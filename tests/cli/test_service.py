@@ -98,6 +98,27 @@ def test_status_says_how_it_is_and_what_to_do(systemd: FakeSystemd) -> None:
     assert invoke("service", "status", "--json").json["pid"] == 7
 
 
+def test_who_has_no_service_of_his_own_looks_at_the_machines(
+    machine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake, asked = FakeSystemd(), list[str | None]()
+    monkeypatch.setattr(service.os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(
+        service, "_systemd", lambda scope: asked.append(scope) or fake.said(scope or "user", machine)
+    )
+    monkeypatch.setattr(subprocess, "call", lambda words: 0)
+    for folder in ("units", ".config/systemd/user"):
+        for command in ("status", "logs"):
+            invoke("service", command)
+        (machine / folder).mkdir(parents=True)
+        (machine / folder / "enigma-fed.service").touch()
+        for command in ("status", "logs"):
+            assert invoke("service", command).exit_code == 0
+    assert asked == [None, None, "system", "system", "system", "system", None, None]
+    assert invoke("service", "status", "--system").exit_code == 0
+    assert asked[-1] == "system"
+
+
 @pytest.mark.parametrize(
     ("changes", "code", "words"),
     [
