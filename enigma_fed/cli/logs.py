@@ -56,9 +56,12 @@ def logs(follow: bool, lines: int, since: str | None, level: str) -> None:
 
     here = current()
     earliest = _earliest(since)
-    path = wiring.node_paths(here.flags).log_file
+    paths = wiring.node_paths(here.flags)
+    path = paths.log_file
     if not path.exists():
         output.advise(f"There is no log yet: {path} is written by the agent (enigma-fed run).")
+        if not paths.explicit:
+            output.advise("What the service of this machine wrote: enigma-fed service logs")
 
     def wanted(line: str) -> bool:
         return parse(line).passes(earliest, level)

@@ -250,6 +250,8 @@ def _details(state: UnitState) -> list[tuple[str, str]]:
 
 def next_step(state: UnitState, systemctl: str) -> str:
     """What to do now; `systemctl` is the start of a command as a person types it."""
+    from enigma_fed.daemon.paths import AS_THE_SERVICE
+
     logs = "enigma-fed service logs"
     if state.stale:
         return f"let systemd read the changed unit: {systemctl} daemon-reload"
@@ -258,8 +260,7 @@ def next_step(state: UnitState, systemctl: str) -> str:
     if state.state == "failed" and state.exit_code == 2:
         return f"correct the configuration ({logs} names the key), then: {systemctl} restart {state.unit}"
     if state.state == "failed" and state.exit_code == 7:
-        as_it = "sudo -u enigma-fed enigma-fed --data-dir /var/lib/enigma-fed"
-        doctor = f"{as_it if state.scope == 'system' else 'enigma-fed'} doctor"
+        doctor = f"{AS_THE_SERVICE if state.scope == 'system' else 'enigma-fed'} doctor"
         return f"a file of the node is damaged, see which: {doctor}; then: {systemctl} restart {state.unit}"
     if state.state in {"failed", "activating"} and state.result != "success":
         return f"see why it does not stay up: {logs}"

@@ -18,6 +18,8 @@ SYSTEM_DATA_DIR: Final = Path("/var/lib/enigma-fed")
 SYSTEM_RUNTIME_DIR: Final = Path("/run/enigma-fed")
 SYSTEM_CONFIG: Final = Path("/etc/enigma-fed/config.toml")
 SYSTEM_CONTROL_SOCKET: Final = SYSTEM_RUNTIME_DIR / "agent.sock"
+AS_THE_SERVICE: Final = f"sudo -u enigma-fed enigma-fed --data-dir {SYSTEM_DATA_DIR}"
+"""How a person begins a command that has to read the files of the machine's service."""
 _NAME: Final = "enigma-fed"
 # Longest name that a socket of ours has inside the runtime folder, with its slash.
 _SOCKET_NAME_BYTES: Final = 32

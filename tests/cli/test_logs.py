@@ -25,6 +25,16 @@ def test_logs_without_a_log_says_who_writes_it(tmp_path: Path) -> None:
     shown = invoke("logs", "--data-dir", str(tmp_path))
     assert (shown.exit_code, shown.out) == (0, "")
     assert f"enigma-fed --data-dir {tmp_path} run" in shown.err
+    assert "service logs" not in shown.err
+
+
+def test_logs_without_a_folder_named_tells_of_the_service(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    for name in ("ENIGMA_FED_DATA_DIR", "STATE_DIRECTORY"):
+        monkeypatch.delenv(name, raising=False)
+    assert "enigma-fed service logs" in invoke("logs").err
 
 
 def test_following_a_log_goes_on_over_a_rotation(tmp_path: Path) -> None:

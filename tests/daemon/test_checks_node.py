@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from enigma_fed.daemon.checks import node
 from enigma_fed.daemon.checks.scene import Check, Scene, count
 from enigma_fed.daemon.folder import take_folder
 from enigma_fed.daemon.init import initialise
-from enigma_fed.daemon.paths import Paths
+from enigma_fed.daemon.paths import SYSTEM_CONTROL_SOCKET, Paths
 from enigma_fed.storage.folderlock import FolderLock
 from enigma_fed.wire.views import Finding
 
@@ -26,6 +27,16 @@ def scene(paths: Paths, settings: Settings) -> Scene:
 def one(check: Check, scene: Scene) -> Finding:
     [finding] = check(scene)
     return finding
+
+
+def test_without_a_node_of_ones_own_the_way_to_the_service_is_named(
+    paths: Paths, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(node.controlclient, "answers", lambda path: path == SYSTEM_CONTROL_SOCKET)
+    assert "enigma-fed init" in one(node.no_node, Scene(paths, settings)).fix
+    unnamed = dataclasses.replace(paths, explicit=False)
+    found = one(node.no_node, Scene(unnamed, settings))
+    assert (found.result, found.fix.endswith("/var/lib/enigma-fed doctor")) == ("failure", True)
 
 
 def test_a_new_node_is_well(scene: Scene) -> None:

@@ -11,7 +11,7 @@ from enigma_fed.base.errors import EnigmaError
 from enigma_fed.daemon import controlclient
 from enigma_fed.daemon.calls import IDENTITY, NoParams
 from enigma_fed.daemon.checks.scene import Scene, failure, ok, warning
-from enigma_fed.daemon.paths import SYSTEM_CONTROL_SOCKET, SYSTEM_DATA_DIR, resolve_paths
+from enigma_fed.daemon.paths import AS_THE_SERVICE, SYSTEM_CONTROL_SOCKET, SYSTEM_DATA_DIR, resolve_paths
 from enigma_fed.identity import files as identity_files
 from enigma_fed.wire.views import Finding, NodeView
 
@@ -49,7 +49,7 @@ def _agents(scene: Scene, did: str) -> Iterator[Finding]:
             yield failure("second copy", detail, _WHY, fix)
         elif node.data_dir == str(SYSTEM_DATA_DIR) and not scene.paths.explicit:
             detail = f"this machine's service runs {node.name}; this looks at {scene.paths.data_dir}"
-            fix = f"To look at the service: enigma-fed --data-dir {SYSTEM_DATA_DIR} doctor"
+            fix = f"To look at the service: {AS_THE_SERVICE} doctor"
             yield warning("second copy", detail, "Commands without --data-dir speak to the service.", fix)
 
 

@@ -13,7 +13,7 @@ from enigma_fed.daemon import controlclient
 from enigma_fed.daemon.checks.scene import Scene, count, failure, ok, size, warning
 from enigma_fed.daemon.degraded import describe
 from enigma_fed.daemon.init import load_keys
-from enigma_fed.daemon.paths import Paths
+from enigma_fed.daemon.paths import AS_THE_SERVICE, SYSTEM_CONTROL_SOCKET, Paths
 from enigma_fed.federation.store import FederationStore
 from enigma_fed.storage import modes
 from enigma_fed.storage.folderlock import FolderLock
@@ -30,6 +30,10 @@ _TOR_LOG_LARGE: Final = 16 * limits.TOR_LOG_BYTES
 def no_node(scene: Scene) -> Iterator[Finding]:
     """Nothing of a node is there."""
     detail = f"there is no node in {scene.paths.data_dir} yet"
+    if not scene.paths.explicit and controlclient.answers(SYSTEM_CONTROL_SOCKET):
+        why = "Commands without --data-dir speak to this machine's service; the doctor looks at files."
+        yield failure("node", detail, why, f"To look at the service: {AS_THE_SERVICE} doctor")
+        return
     yield failure("node", detail, "Everything else needs one.", "Make one: enigma-fed init")
 
 
