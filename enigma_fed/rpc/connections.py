@@ -54,12 +54,17 @@ class Connections:
         self._used_by: dict[RequestHandler, set[bytes]] = {}
 
     @contextmanager
-    def serving(self, public_key: bytes, connection: RequestHandler | None) -> Iterator[None]:
-        """Note that the current task serves this key; `connection` is remembered as used by it."""
+    def serving(
+        self, public_key: bytes, connection: RequestHandler | None, *, proven: bool = True
+    ) -> Iterator[None]:
+        """Note that the current task serves this key; `connection` is remembered as used by it.
+
+        It gets the place of a member's only if the request is `proven` to be that member's own.
+        """
         task = asyncio.current_task()
         assert task is not None
         if connection is not None:
-            self._remember(connection, public_key)
+            self._remember(connection, public_key, proven)
         tasks = self._running.setdefault(public_key, set())
         tasks.add(task)
         self.active += 1
@@ -83,14 +88,14 @@ class Connections:
                     connection.transport.abort()
                 del self._used_by[connection]
 
-    def _remember(self, connection: RequestHandler, public_key: bytes) -> None:
+    def _remember(self, connection: RequestHandler, public_key: bytes, proven: bool) -> None:
         keys = self._used_by.get(connection)
         if keys is None:
             for other in [each for each in self._used_by if each.transport is None]:
                 del self._used_by[other]
             keys = self._used_by[connection] = set()
         keys.add(public_key)
-        if isinstance(connection, BoundedConnection):
+        if proven and isinstance(connection, BoundedConnection):
             connection.keep(public_key)
 
 

@@ -142,8 +142,9 @@ class RpcEndpoint:
     async def _serve(self, passage: Passage, request: web.BaseRequest) -> web.Response:
         assert passage.did is not None
         public_key = passage.did.public_key
-        remember = passage.of_a_member
-        with self._connections.serving(public_key, request.protocol if remember else None):
+        proven = passage.of_a_member
+        connection = request.protocol if proven or passage.legacy else None
+        with self._connections.serving(public_key, connection, proven=proven):
             try:
                 await self._admit(passage, passage.did)
                 body = await self._run(passage, passage.did)

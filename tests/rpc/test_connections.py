@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from typing import Any
 
 import aiohttp
@@ -15,8 +16,9 @@ from enigma_fed.rpc.connections import BoundedConnection, BoundedServer
 from enigma_fed.rpc.endpoint import RpcEndpoint
 from enigma_fed.transports.tor.proxyline import CircuitTransport
 from enigma_fed.wire.records import TrustLevel
+from tests.support.rawhttp import Caller, framed
 from tests.support.rpcserver import Server, endpoint, serving, wire
-from tests.support.signedcalls import FakeDoorkeeper, call_body, key, onion, signed_fields
+from tests.support.signedcalls import FakeDoorkeeper, call_body, key, legacy_fields, onion, signed_fields
 
 A, B, OTHER = key(1), key(2), key(4)
 
@@ -339,3 +341,21 @@ async def test_invariant_6_cut_closes_idle_connections_of_that_peer_only(server:
     assert b"404" in await other[0].readline()
     for _, writer in (removed, other):
         writer.close()
+
+
+async def test_invariant_6_cut_closes_connections_used_with_the_old_header_set(
+    server: Server,
+) -> None:
+    """What it was answered, and has not read yet, ends with it; it gets no member's place by it."""
+    server.doorkeeper.legacy = {A.did}
+    server.clock.advance(limits.CHALLENGE_AFTER_START)
+    bounded = server.endpoint.server()
+    async with serving(web.ServerRunner(bounded)) as port:
+        caller = await Caller.tcp(port)
+        at = datetime.fromtimestamp(server.clock.wall(), UTC).isoformat()
+        answer = await caller.ask(framed(legacy_fields(A, at), call_body(params={})))
+        assert answer.word == "ok"
+        assert (bounded.places.strangers, bounded.places.members) == (1, 0)
+        server.endpoint.cut(A.did)
+        assert await caller.is_closed()
+        caller.close()

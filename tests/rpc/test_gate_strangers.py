@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+
 import pytest
 
 from enigma_fed.base import limits
@@ -163,3 +165,14 @@ def test_a_removed_did_with_a_token_reaches_the_rules_of_joins(node: Receiver) -
     assert node.play(fields, body) == "passes"
     assert node.passage.standing is Standing.REMOVED
     assert node.play(fields, body) == "replayed"
+
+
+def test_whoever_names_a_did_can_tell_whether_it_is_a_member_here(node: Receiver) -> None:
+    """Known and accepted (THREATS): what is checked before the signature depends on the DID."""
+    large = call_body(params={"x": "a" * limits.STRANGER_REQUEST_BYTES})
+    answers = []
+    for named in (A, STRANGER, GONE):
+        fields = signed_fields(named, C.did, large, node.clock.wall())
+        fields["Signature"] = f"fed=:{base64.b64encode(bytes(64)).decode()}:"
+        answers.append(node.play(fields, large))
+    assert answers == ["bad-signature", "too-large", "bad-signature"]
