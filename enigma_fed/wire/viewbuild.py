@@ -203,6 +203,8 @@ def _age(now: float, state_at: int, observation: Observation | None) -> float:
 
 
 def _newest_error(node: Node, observation: Observation | None) -> tuple[str | None, int | None]:
+    if node.last_error is not None and (node.stage is Stage.REFUSED or node.they_forgot_us):
+        return node.last_error, node.last_error_at  # why it is over counts more than the peer's word for it
     if observation is not None and observation.last_error is not None:
         return observation.last_error, observation.last_error_at
     return node.last_error, node.last_error_at

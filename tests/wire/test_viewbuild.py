@@ -51,6 +51,16 @@ def test_a_peer_shows_the_newest_that_is_known() -> None:
     assert view.last_state.timestamp == "2027-01-15T08:01:00Z"
 
 
+def test_a_peer_that_ended_it_is_shown_with_why_and_not_with_its_answer_to_a_poll() -> None:
+    seen = Observation(did=did(1), last_seen=NOW, last_error="The peer refused", last_error_at=NOW + 9)
+    ends = (member(1, stage=Stage.REFUSED), member(1, they_forgot_us=True))
+    for over in ends:
+        told = msgspec.structs.replace(over, last_error="ask for a new invite", last_error_at=NOW)
+        view = peer_view(told, seen, "up", NOW + 10.0)
+        assert (view.last_error, view.last_error_at) == ("ask for a new invite", "2027-01-15T08:00:00Z")
+        assert peer_view(over, seen, "up", NOW + 10.0).last_error == "The peer refused"
+
+
 def test_a_peer_that_polling_knows_nothing_of() -> None:
     view = peer_view(member(1, last_seen=NOW, last_state=SNAPSHOT), None, "unknown", NOW + 5.0)
     assert (view.age_s, view.latency_ms, view.last_error) == (5.0, None, None)
