@@ -12,7 +12,7 @@ from typing import Final, Literal, Self
 
 import msgspec
 
-from enigma_fed.base.errors import LockBusy, WriteFailed
+from enigma_fed.base.errors import LockBusy, LooseModes, WriteFailed
 from enigma_fed.storage import modes
 from enigma_fed.storage.disk import Disk
 
@@ -83,11 +83,25 @@ class FolderLock:
         self.release()
 
     def _open(self) -> int:
-        Disk().make_folder(self._path.parent)
+        folder = self._path.parent
+        try:
+            Disk().make_folder(folder)
+        except LooseModes as error:
+            if "chmod" not in error.hint or self._is_there():
+                raise
+            # No node's so far: the plain advice would close /tmp, or another program's folder, to all others.
+            hint = f"Name a folder for this node alone: --data-dir. If that is one, run: chmod 700 {folder}"
+            raise LooseModes(error.detail, hint=hint) from None
         try:
             return os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, modes.FILE_MODE)
         except OSError as error:
             raise WriteFailed(f"{self._path}: {error.strerror}") from error
+
+    def _is_there(self) -> bool:
+        try:
+            return self._path.exists()
+        except PermissionError:
+            return False
 
     def _wait(self, descriptor: int, deadline: float) -> None:
         while True:

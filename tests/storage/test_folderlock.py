@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from enigma_fed.base.errors import LockBusy, WriteFailed
+from enigma_fed.base.errors import LockBusy, LooseModes, WriteFailed
 from enigma_fed.storage.folderlock import FolderLock, Holder
 
 HOLD = """
@@ -97,3 +97,31 @@ def test_a_lock_that_cannot_be_made_is_a_failed_write(tmp_path: Path) -> None:
     (tmp_path / "lock").mkdir()
     with pytest.raises(WriteFailed, match="lock"):
         FolderLock(tmp_path).acquire(0.0)
+
+
+def test_an_open_folder_that_was_no_nodes_is_not_closed_to_others_by_our_advice(tmp_path: Path) -> None:
+    shared = tmp_path / "shared"
+    shared.mkdir(mode=0o755)
+    with pytest.raises(LooseModes) as caught:
+        FolderLock(shared).acquire(0)
+    assert caught.value.hint.startswith("Name a folder for this node alone: --data-dir")
+    (shared / "lock").touch(0o600)
+    with pytest.raises(LooseModes) as caught:
+        FolderLock(shared).acquire(0)
+    assert caught.value.hint == f"Run: chmod 700 {shared}"
+    with pytest.raises(LooseModes, match="not a folder"):
+        FolderLock(shared / "lock").acquire(0)
+
+
+def test_a_folder_that_cannot_be_looked_into_holds_no_lock_of_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tmp_path.chmod(0o744)
+
+    def forbidden(path: Path) -> bool:
+        raise PermissionError(path)
+
+    monkeypatch.setattr("enigma_fed.storage.disk.Disk.exists", lambda self, path: True)
+    monkeypatch.setattr(Path, "exists", forbidden)
+    with pytest.raises(LooseModes, match="--data-dir"):
+        FolderLock(tmp_path).acquire(0)
