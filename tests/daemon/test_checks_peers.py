@@ -46,14 +46,15 @@ def test_a_paused_peer_may_be_silent_and_no_peers_say_nothing(scene: Scene) -> N
     paused = peer(last_seen=to_text(NOW - 9 * DAY), paused=True)
     assert list(peers.away(with_peers(scene, paused))) == []
     [finding] = peers.away(with_peers(scene, peer(last_seen=to_text(NOW - 5))))
-    assert finding.result == "ok"
+    assert (finding.result, finding.detail) == ("ok", "1 peer, none silent for more than a week")
 
 
 @pytest.mark.parametrize(
     ("skews", "result", "says"),
     [
         ([None], None, ""),
-        ([2, -3], "ok", "2 peers agree"),
+        ([2], "ok", "1 peer agrees with"),
+        ([2, -3], "ok", "2 peers agree with"),
         ([300, 1, 0], "warning", "cellar is 300 s ahead"),
         ([-90], "warning", "cellar is 90 s behind"),
         ([300, 302, 310], "failure", "clock is about 302 s behind"),

@@ -27,7 +27,7 @@ def away(scene: Scene) -> Iterator[Finding]:
         fix = f"Ask its owner, try enigma-fed peer ping {peer.did}, or enigma-fed peer remove {peer.did}"
         yield warning("peers", f"{_name(peer)} was not heard for {days} days", why, fix)
     if members and not silent:
-        yield ok("peers", f"{count(len(members), 'peer')}, each heard within a week")
+        yield ok("peers", f"{count(len(members), 'peer')}, none silent for more than a week")
 
 
 def _silence(peer: PeerView, now: float) -> float:
@@ -50,7 +50,8 @@ def skew(scene: Scene) -> Iterator[Finding]:
             yield warning("clock of peers", sentence, why, f"Tell its owner, or set this one right: {_NTP}")
     known = sum(peer.skew_s is not None for peer in scene.peers)
     if known and not differences:
-        yield ok("clock of peers", f"{count(known, 'peer')} agree with this machine's clock")
+        verb = "agrees" if known == 1 else "agree"
+        yield ok("clock of peers", f"{count(known, 'peer')} {verb} with this machine's clock")
 
 
 def invites(scene: Scene) -> Iterator[Finding]:
