@@ -56,6 +56,7 @@ def _show(found: list[RecoveryView]) -> None:
         [
             ("Peers", str(one.peers)),
             ("Removed peers", str(one.removed)),
-            ("Invites", f"{one.invites_open} open (they are revoked), {one.joins_open} joins under way"),
+            ("Open invites", f"{one.invites_open}{' (revoked when you accept)' if one.invites_open else ''}"),
+            ("Joins under way", str(one.joins_open)),
         ]
     )

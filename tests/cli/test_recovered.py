@@ -81,6 +81,7 @@ def test_on_a_terminal_it_asks(monkeypatch: pytest.MonkeyPatch, answer: bool, ca
     assert shown.exit_code == (0 if answer else 1)
     for word in ("rev 7", "its content does not match its sum", "damaged-20261120T084900Z", "Peers", "3"):
         assert word in shown.out
+    assert "2 (revoked when you accept)" in shown.out
     assert [call[0] for call in node.calls if call[0] == "accept_recovered"] == calls
 
 
