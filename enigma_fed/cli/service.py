@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from enigma_fed.base.errors import NotFound, UsageError
+from enigma_fed.base.errors import EnigmaError, NotFound, UsageError
 from enigma_fed.cli.context import current
 from enigma_fed.cli.groups import Group
 
@@ -60,11 +60,12 @@ def install(scope: str | None, dry_run: bool) -> None:
     from enigma_fed.daemon import installing
 
     systemd = _systemd(scope)
-    plan = _plan(systemd, checked=not dry_run)
     if dry_run:
-        _show_plan(plan)
+        _show_plan(_plan(systemd, checked=False))
+        _tell_objection(systemd)
         return
     _require(systemd)
+    plan = _plan(systemd, checked=True)
     with output.progress("waiting for the agent to be ready"):
         installing.install(systemd, plan)
     state = systemd.state()
@@ -202,6 +203,17 @@ def _show_plan(plan: Plan) -> None:
     for path, text in plan.files:
         output.data(f"# {path}\n{text}")
     output.data("\n".join(f"# run: {command}" for command in commands))
+
+
+def _tell_objection(systemd: Systemd) -> None:
+    """What would stop the installation that was shown."""
+    from enigma_fed.cli import output
+
+    try:
+        _require(systemd)
+        _plan(systemd, checked=True)
+    except EnigmaError as error:
+        output.advise(f"Note: as things are, this would be refused: {error.detail}. {error.hint}")
 
 
 def _after_install(systemd: Systemd) -> Iterator[str]:

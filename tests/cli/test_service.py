@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from enigma_fed.base.errors import OperationFailed
 from enigma_fed.cli import service
 from enigma_fed.daemon import installing, programcheck
 from tests.cli.fakes import invoke
 from tests.support.fakesystemd import ABSENT, ACTIVE, FakeSystemd
 
+REQUIRE_FOR_MACHINE = programcheck.require_for_machine
 SCOPES = {None: "system", "system": "system", "user": "user"}
 
 
@@ -68,6 +70,22 @@ def test_dry_run_shows_everything_and_does_nothing(machine: Path, systemd: FakeS
     assert plan["files"][1]["path"].endswith("units/enigma-fed.service")
 
 
+def test_a_dry_run_says_what_would_stop_the_installation(
+    systemd: FakeSystemd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "refused" not in invoke("service", "install", "--dry-run").err
+
+    def unfit(paths: object) -> None:
+        raise OperationFailed("the service does not see /home", hint="Install it elsewhere.")
+
+    monkeypatch.setattr(programcheck, "require_for_machine", unfit)
+    shown = invoke("service", "install", "--dry-run")
+    assert shown.exit_code == 0
+    assert "would be refused: the service does not see /home. Install it elsewhere." in shown.err
+    monkeypatch.setattr(service.os, "geteuid", lambda: 1000)
+    assert "Use sudo" in invoke("service", "install", "--dry-run").err
+
+
 def test_the_machines_service_is_roots_and_its_data_folder_fixed(
     systemd: FakeSystemd, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -83,7 +101,7 @@ def test_the_machines_service_is_roots_and_its_data_folder_fixed(
 def test_a_program_that_is_not_fit_is_refused_with_the_next_step(
     systemd: FakeSystemd, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.undo()
+    monkeypatch.setattr(programcheck, "require_for_machine", REQUIRE_FOR_MACHINE)
     refused = invoke("service", "install", "--system")
     assert refused.exit_code == 1
     assert "service install --user" in refused.err
