@@ -129,10 +129,11 @@ def _tell_created(made: InviteView) -> None:
     lifetime = timestamps.from_text(made.expires_at) - timestamps.from_text(made.created_at)
     whom = "one home" if made.for_did is None else f"the home {short_did(made.for_did)}"
     only = "" if made.for_did is None else " No other home can join with it."
+    # The Rust agent has a command of its own.
+    typed = "" if made.legacy else " They type: enigma-fed invite accept"
     output.talk(
         f"Give this code to {whom}, over a channel that you trust. It works once, for "
-        f"{duration(lifetime)}, and makes them {role(made.scope or '')} here.{only} "
-        "They type: enigma-fed invite accept"
+        f"{duration(lifetime)}, and makes them {role(made.scope or '')} here.{only}{typed}"
     )
     if made.legacy:
         output.advise(
@@ -302,12 +303,17 @@ def _row(entry: InviteView, names: dict[str, str], now: float) -> tuple[str, ...
         entry.id or "-",
         entry.direction,
         names.get(did) or entry.name or short_did(did) if did else "-",
-        _ENDED.get(entry.ended_by or "", "ended") if ended else entry.stage,
+        _ENDED.get(entry.ended_by or "", "ended") if ended else _stage(entry),
         ago(entry.stage_at, now, 1),
         ago(entry.expires_at, now),
         gives,
         brief(entry.last_error or ""),
     )
+
+
+def _stage(entry: InviteView) -> str:
+    """The stage; an open legacy invite is marked, since it lets joins without a code wait."""
+    return f"{entry.stage}, legacy" if entry.legacy and entry.stage == "created" else entry.stage
 
 
 @invite.command("revoke", examples=("enigma-fed invite revoke 5f1c02ab",))

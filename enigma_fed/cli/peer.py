@@ -44,7 +44,11 @@ def peer() -> None:
 
 @peer.command("list", examples=("enigma-fed peer list", "enigma-fed peer list --json"))
 def list_peers() -> None:
-    """List the homes that this node knows, and how they are."""
+    """List the homes that this node knows, and how they are.
+
+    STAGE is how far a join is. Both sides have agreed at confirmed (a home that came with a code of this
+    node) and at confirmed-both (a home whose code was accepted here).
+    """
     here = current()
     with here.operations(mutating=False) as node:
         found = node.peer_list()
@@ -255,7 +259,7 @@ def _warn_of_legacy(entry: PeerView) -> None:
     from enigma_fed.cli.humane import printable
 
     name = printable(_name(entry))
-    output.talk(
+    output.advise(
         f"Warning: whoever receives a legacy request of {name} can play it here within a minute, and read "
         f"this node's state in its name. Take it back once {name} is up to date: "
         f"enigma-fed peer trust {entry.did} {entry.trust_level} --no-legacy"

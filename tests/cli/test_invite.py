@@ -194,10 +194,18 @@ def test_revoke() -> None:
     assert invoke("invite", "revoke", "5f1c02ab", "--json", node=node).json["stage"] == "revoked"
 
 
+def test_an_open_legacy_invite_is_told_from_the_others() -> None:
+    for stage, shown in (("created", "created, legacy"), ("revoked", "revoked")):
+        entry = msgspec.structs.replace(INVITE, legacy=True, stage=stage)
+        assert f"  {shown}  " in invoke("invite", "list", node=FakeNode(invites=[entry])).out
+    assert "legacy" not in invoke("invite", "list", node=FakeNode(invites=[INVITE])).out
+
+
 def test_a_legacy_invite_says_what_to_compare_and_where_to_look() -> None:
     node = FakeNode()
     said = invoke("invite", "create", "--legacy", node=node)
     assert ("invite_create", "observer", 86400, "legacy") in node.calls
     assert "compare the DID" in said.err
+    assert "They type" not in said.err
     assert "enigma-fed peer list" in said.err
     assert "compare the DID" not in invoke("invite", "create", node=FakeNode()).err
