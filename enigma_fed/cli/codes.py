@@ -63,7 +63,7 @@ def _ask() -> str:
         raise UsageError(
             "no code was given", hint="Give it as an argument, with --file, or on standard input (-)."
         )
-    text: str = click.prompt("Invite code (fed1:…)", err=True, prompt_suffix=" ")
+    text: str = click.prompt("Invite code (fed1:…)", err=True)
     return text + _rest_of_paste() if sys.stdin.isatty() else text
 
 

@@ -19,6 +19,7 @@ def init(name: str | None) -> None:
     """Make a new node: its keys, its onion address, its data folder. Nothing is overwritten.
 
     Keep the two keys (identity/node.key and tor/onion.key in the data folder) safe: they are the node.
+    Keep a copy of federation/ with them: it holds the peers, and the node does not start without it.
     """
     from enigma_fed.cli import output, wiring
     from enigma_fed.daemon.init import initialise
@@ -38,8 +39,8 @@ def init(name: str | None) -> None:
     output.data(made.did)
     output.advise(
         f"This is {made.name}, a new node, in {made.data_dir}.\n"
-        "Next: keep a copy of identity/node.key and tor/onion.key of that folder in a safe place; "
-        "they are the node\n"
+        "Next: keep a copy of that folder in a safe place: identity/node.key and tor/onion.key\n"
+        "are the node, federation/ is whom it knows, and it does not start without them\n"
         "Next: look whether it can run: enigma-fed doctor\n"
         "Next: start it: enigma-fed run\n"
         "Then invite another home: enigma-fed invite create"

@@ -134,7 +134,7 @@ def _is_own_option(param: click.Parameter) -> bool:
 
 def _option_row(param: click.Parameter) -> tuple[str, str]:
     assert isinstance(param, click.Option)
-    names = ", ".join(param.opts)
+    names = " / ".join((", ".join(param.opts), *param.secondary_opts))
     value = "" if param.is_flag else f" {param.make_metavar(click.Context(cli))}"
     shown = f" Default: `{param.default}`." if param.show_default else ""
     return f"`{names}{value}`".replace("|", "\\|"), f"{param.help}{shown}"

@@ -107,7 +107,8 @@ def bind_loopback(host: str, port: int, option: str = "rpc.listen") -> socket.so
         shown = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         if error.errno == errno.EADDRINUSE:
             none = " (empty for none)" if option == "rpc.listen" else ""
-            hint = f"Stop the other program, or set {option} to another port{none}."
+            variable = f"ENIGMA_FED_{option.upper().replace('.', '__')}"
+            hint = f"Stop the other program, or set {option} ({variable}) to another port{none}."
             raise PortInUse(shown, hint=hint) from None
         raise OperationFailed(f"cannot listen on {shown}: {error.strerror}") from None
     return listening

@@ -125,7 +125,7 @@ def decode(code: str) -> Invite:
     """
     encoded = code.strip()
     if not encoded.startswith(PREFIX):
-        raise InviteMalformed(f"it must start with {PREFIX}", hint="Copy the whole code.")
+        raise InviteMalformed(f"it must start with {PREFIX}", hint="Copy the whole code and nothing else.")
     encoded = encoded.removeprefix(PREFIX)
     if len(encoded) > _ENCODED_CHARACTERS:
         raise InviteTooLarge(f"more than {limits.INVITE_BYTES} bytes")
