@@ -19,6 +19,10 @@ from enigma_fed.wire import strictjson
 VERSION: Final = 1
 HEAD_BYTES: Final = 160
 """Bytes at the beginning of a file that hold its version, rev and sum."""
+_NEWER: Final = (
+    "Use the newer enigma-fed that wrote it. If none ever ran here, a disk damaged the file: "
+    "move it away, and its copy (.bak) is used."
+)
 _ZEROS: Final = "0" * 64
 _DIGITS: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _VERSION: Final = re.compile(rb'\s*\{\s*"version":\s*([1-9]\d{0,8})\s*[,}]', re.ASCII)
@@ -50,7 +54,7 @@ def unseal(data: bytes) -> tuple[Mapping[str, object], int]:
     may follow other rules, so its version is read first.
     """
     if is_newer(data[:HEAD_BYTES]):
-        raise StoreNewer("it has a newer version", hint="Use the newer enigma-fed that wrote it.")
+        raise StoreNewer("it has a newer version", hint=_NEWER)
     # An integer of another agent beyond ours damages the entry that it stands in, not the file.
     body = strictjson.decode(data, limit=limits.STORE_FILE_BYTES, large_integers=True)
     if not isinstance(body, dict):
