@@ -1,7 +1,8 @@
 """What a reply may bring besides its body, before aiohttp's client parses it (invariant 7).
 
-The library takes any number of 1xx replies before the real one, and any length of a chunk's
-extension; each would keep the loop busy as long as the other side likes to send.
+The library takes any number of 1xx replies before the real one, any length of a chunk's extension, and
+any number of replies to one request; each would keep the loop busy as long as the other side likes to
+send.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from aiohttp.helpers import set_exception
 from enigma_fed.base import limits
 
 _PIECE: Final = 4096
-"""Bytes of a head that are parsed before the next look at its size."""
+"""Bytes that are parsed before the next look at what has come."""
 _FIRST_FINAL: Final = 200
 _SWITCHING: Final = 101
 
@@ -29,29 +30,35 @@ class BoundedReplies(ResponseHandler):
         super().__init__(loop=loop)
         self._received = 0
         self._answered = False
+        self._answered_twice = False
 
     def set_response_params(self, **params: Any) -> None:
         """A request is about to be sent: its reply is counted anew."""
         self._received = 0
-        self._answered = False
+        self._answered = self._answered_twice = False
         super().set_response_params(**params)
 
     def feed_data(self, data: Any, size: int = 0) -> None:
         """Take a head from the parser, and note the one that is not just an announcement."""
         code = data[0].code
-        self._answered = self._answered or code >= _FIRST_FINAL or code == _SWITCHING
+        final = code >= _FIRST_FINAL or code == _SWITCHING
+        self._answered_twice = self._answered_twice or (final and self._answered)
+        self._answered = self._answered or final
         super().feed_data(data, size)
 
     def data_received(self, data: bytes) -> None:
         """Parse as far as the sizes allow; past them the connection is closed."""
-        while data:
-            size = len(data) if self._answered else _PIECE
-            piece, data = data[:size], data[size:]
+        for start in range(0, len(data), _PIECE):
+            piece = data[start : start + _PIECE]
             self._received += len(piece)
             super().data_received(piece)
             most = 2 * limits.REPLY_BYTES if self._answered else limits.HEAD_BYTES
             if self._received > most:
                 self._refuse()
+                return
+            if self._answered_twice:  # the first answer stands; nobody asked for more
+                if self.transport is not None:
+                    self.transport.abort()
                 return
 
     def _refuse(self) -> None:

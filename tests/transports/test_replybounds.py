@@ -119,3 +119,22 @@ async def test_every_connection_to_a_peer_is_bounded() -> None:
     connector = OnionConnector(lambda: None, b"k" * 16, lambda onion: None)
     assert isinstance(connector._factory(), BoundedReplies)
     await connector.close()
+
+
+async def test_invariant_7_of_many_replies_to_one_request_few_are_parsed(
+    session: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """256 KiB of them come at once and would keep the loop busy for as long as a call may block it."""
+    parsed = [0]
+    feed = BoundedReplies.feed_data
+
+    def noting(self: BoundedReplies, data: object, size: int = 0) -> None:
+        parsed[0] += 1
+        feed(self, data, size)
+
+    monkeypatch.setattr(BoundedReplies, "feed_data", noting)
+    again = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+    first = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
+    assert await fetch(session, Flood(first, again * 10_000, 1)) == b"hi"
+    await asyncio.sleep(0)
+    assert parsed[0] <= 4096 // len(again) + 2
