@@ -225,8 +225,9 @@ def remove(membership: Membership, did: Did, now: int) -> Decision[None]:
     for incoming in invites.incoming:
         if incoming.did == did and (is_open(incoming) or incoming.stage is Stage.ANNOUNCED):
             changed = put_incoming(changed, incoming, ended_incoming(incoming, Ending.REMOVAL, now))
-    if any(entry.did == did for entry in invites.pending):
-        changed = put_pending(changed, (entry for entry in invites.pending if entry.did != did))
+    left = tuple(e for e in invites.pending if e.did != did and e.token_hash not in tombstone.joined_with)
+    if left != invites.pending:
+        changed = put_pending(changed, left)
     return Decision(changed, None)
 
 

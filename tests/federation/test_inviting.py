@@ -22,7 +22,8 @@ from enigma_fed.base.rpc_errors import (
     UnknownToken,
     WrongJoiner,
 )
-from enigma_fed.federation import inviting
+from enigma_fed.federation import inviting, rules
+from enigma_fed.federation.decision import put_pending
 from enigma_fed.wire.records import (
     Role,
     Stage,
@@ -327,3 +328,14 @@ def test_revoking_the_last_legacy_invite_ends_what_waits_without_a_token() -> No
     once = inviting.revoke(known, "05" * 4, NOW).membership
     assert len(once.invites.pending) == 2
     assert inviting.revoke(once, "06" * 4, NOW).membership.invites.pending == (pending(2),)
+
+
+def test_invariant_3_turning_one_joiner_away_ends_all_that_wait_with_its_code() -> None:
+    """One expired code fills every place; by one word of the owner they are free for others again."""
+    known = membership(out=[outgoing(5, token_hash=HASH, stage=Stage.EXPIRED, code=None)])
+    for number in range(1, limits.PENDING_JOINS + 1):
+        known = inviting.receive(known, join(number), NOW).membership
+    known = put_pending(known, (*known.invites.pending, waiting(40)))
+    left = rules.remove(known, did(3), NOW).membership
+    assert left.invites.pending == (waiting(40),)
+    assert isinstance(inviting.receive(left, join(2), NOW).refusal, TokenUsed)
