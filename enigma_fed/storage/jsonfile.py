@@ -240,7 +240,7 @@ class JsonFile(Generic[T]):
     def _lost(self, main: _Damage, copy: _Damage) -> StoreDamaged:
         return StoreDamaged(
             f"{self.path}: {main.why}; its copy {self.copy_path.name}: {copy.why}",
-            hint="Nothing was changed. Put a backup of one of the two in its place.",
+            hint="Nothing was changed. Put a backup of one of the two in its place; none: docs/FILES.md.",
         )
 
     @staticmethod
