@@ -71,11 +71,15 @@ def logs(follow: bool, lines: int, since: str | None, level: str) -> None:
         return
     pause = partial(time.sleep, _LOOK_AGAIN)
     found = followed(path, lines, pause, wanted) if follow else tail(path, lines, wanted)
+    shown = False
     for line in found:
+        shown = True
         if here.json:
             output.data_json(parse(line))
         else:
             output.data(line)
+    if not shown and path.exists() and (since is not None or level != "debug"):
+        output.talk("No line of the log is of that time and importance.")
 
 
 def _earliest(since: str | None) -> str:

@@ -37,6 +37,15 @@ def test_logs_without_a_folder_named_tells_of_the_service(
     assert "enigma-fed service logs" in invoke("logs").err
 
 
+def test_a_choice_that_leaves_no_line_says_so(kept: Path) -> None:
+    said = "No line of the log is of that time and importance."
+    for words in (["--level", "error"], ["--since", "2030-01-01T00:00:00Z"]):
+        shown = invoke("logs", "--data-dir", str(kept), *words)
+        assert (shown.exit_code, shown.out, shown.err.strip()) == (0, "", said)
+        assert invoke("logs", "--data-dir", str(kept), "--json", *words).json == []
+    assert said not in invoke("logs", "--data-dir", str(kept)).err
+
+
 def test_following_a_log_goes_on_over_a_rotation(tmp_path: Path) -> None:
     path = tmp_path / "agent.log"
     path.write_text("one\ntwo\n")
