@@ -96,15 +96,15 @@ def _row(entry: PeerView, now: float) -> tuple[str, ...]:
     )
 
 
-def _clock(entry: PeerView) -> str:
-    if entry.skew_s is None:
+def _clock(skew_s: int | None) -> str:
+    if skew_s is None:
         return ""
-    side = "ahead of" if entry.skew_s > 0 else "behind"
-    return f"{abs(entry.skew_s)} s {side} ours" if entry.skew_s else "as ours"
+    side = "ahead of" if skew_s > 0 else "behind"
+    return f"{abs(skew_s)} s {side} ours" if skew_s else "as ours"
 
 
 def _wrong_clock(entry: PeerView) -> str:
-    return f"its clock is {_clock(entry)}" if abs(entry.skew_s or 0) > limits.SKEW_TOLD else ""
+    return f"its clock is {_clock(entry.skew_s)}" if abs(entry.skew_s or 0) > limits.SKEW_TOLD else ""
 
 
 def _liveness(entry: PeerView) -> str:
@@ -173,7 +173,7 @@ def _membership(entry: PeerView, now: float) -> list[tuple[str, str]]:
         ("Liveness", f"{entry.liveness}, paused" if entry.paused else entry.liveness),
         ("Last seen", at(entry.last_seen, now)),
         ("Latency", milliseconds(entry.latency_ms) if entry.latency_ms is not None else ""),
-        ("Clock", _clock(entry)),
+        ("Clock", _clock(entry.skew_s)),
         ("Forgot this node", "yes: ask for a new invite" if entry.they_forgot_us else ""),
         ("Last problem", problem),
         ("Invalid entry", entry.invalid or ""),
@@ -350,7 +350,7 @@ def ping(ref: str) -> None:
     if here.json:
         output.data_json(answer)
         return
-    skew = f", its clock differs by {answer.skew_s} s" if answer.skew_s else ""
+    skew = f", its clock is {_clock(answer.skew_s)}" if answer.skew_s else ""
     output.data(f"{printable(answer.name)} answered in {milliseconds(answer.latency_ms)}{skew}")
 
 

@@ -153,8 +153,12 @@ class _Demo:
             return
         print(table(result.pairs))
         if result.ok:
-            done = f"All {len(result.pairs)} directions are confirmed on both sides and synced"
+            done = f"{_all(len(result.pairs))} directions are confirmed on both sides and synced"
             print(f"\n{done}, after {result.seconds:.0f} s.")
+
+
+def _all(count: int) -> str:
+    return "Both" if count == 2 else f"All {count}"
 
 
 async def _node_of(agent: AgentProcess) -> NodeView:

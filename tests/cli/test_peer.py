@@ -151,7 +151,7 @@ def test_remove_yes_does_not_ask(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_ping_says_the_round_trip() -> None:
     assert invoke("peer", "ping", "cellar", node=FakeNode()).out == (
-        "cellar answered in 42 ms, its clock differs by 3 s\n"
+        "cellar answered in 42 ms, its clock is 3 s ahead of ours\n"
     )
 
 
