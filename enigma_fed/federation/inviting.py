@@ -301,7 +301,11 @@ def _late(
     others = tuple(entry for entry in known if entry.did != join.did)
     if sum(entry.token_hash is not None for entry in others) >= limits.PENDING_JOINS:
         raise Busy("too many joins wait for the owner")
-    changed = put_pending(sweep(membership, now), (*others, _candidate(join, invite, now)))
+    candidate = _candidate(join, invite, now)
+    # The owner may have looked already: what waits gets no more by another code.
+    scopes = (candidate.scope, *(entry.scope for entry in known if entry.did == join.did))
+    candidate = msgspec.structs.replace(candidate, scope=min(scopes, key=lambda scope: scope.rank))
+    changed = put_pending(sweep(membership, now), (*others, candidate))
     return Decision(changed, None, refusal=refusal)
 
 

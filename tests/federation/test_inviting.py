@@ -339,3 +339,13 @@ def test_invariant_3_turning_one_joiner_away_ends_all_that_wait_with_its_code() 
     left = rules.remove(known, did(3), NOW).membership
     assert left.invites.pending == (waiting(40),)
     assert isinstance(inviting.receive(left, join(2), NOW).refusal, TokenUsed)
+
+
+def test_invariant_3_a_join_that_waits_gets_no_more_by_another_code() -> None:
+    """The owner approves what the list has shown, however late the joiner brings a better code."""
+    ended = {"stage": Stage.EXPIRED, "code": None}
+    better = outgoing(6, token_hash=HASH, scope=TrustLevel.TRUSTED, **ended)
+    seen = pending(1, scope=TrustLevel.OBSERVER)
+    known = inviting.receive(membership(out=[better], waiting=[seen]), join(1), NOW).membership
+    assert known.invites.pending[0].token_hash == HASH
+    assert inviting.approve(known, did(1), NOW).result.trust_level is TrustLevel.OBSERVER
