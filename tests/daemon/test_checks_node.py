@@ -5,9 +5,11 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from enigma_fed.base.errors import NotInitialised
+from enigma_fed.base.suspension import Suspended
 from enigma_fed.config import Settings
 from enigma_fed.daemon.checks import node
 from enigma_fed.daemon.checks.scene import Check, Scene, count
@@ -15,7 +17,8 @@ from enigma_fed.daemon.folder import take_folder
 from enigma_fed.daemon.init import initialise
 from enigma_fed.daemon.paths import SYSTEM_CONTROL_SOCKET, Paths
 from enigma_fed.storage.folderlock import FolderLock
-from enigma_fed.wire.views import Finding
+from enigma_fed.wire.views import Finding, StatusView
+from tests.support.views import NODE
 
 
 @pytest.fixture
@@ -43,6 +46,16 @@ def test_a_new_node_is_well(scene: Scene) -> None:
     for check in (node.keys, node.file_modes, node.stores, node.logs):
         assert one(check, scene).result == "ok"
     assert one(node.stores, scene).detail == "0 peers, 0 invites made"
+
+
+def test_a_file_damaged_under_a_running_agent_is_told_from_one_whose_copy_it_uses(scene: Scene) -> None:
+    (scene.paths.federation_dir / "nodes.json").write_bytes(b"{")
+    unaware = StatusView(node=NODE, running=True)
+    aware = msgspec.structs.replace(unaware, suspended=[Suspended.RECOVERED])
+    for status, says in ((unaware, "Stop the agent, start it again"), (aware, "Run: "), (None, "Run: ")):
+        found = next(iter(node.stores(dataclasses.replace(scene, status=status))))
+        assert (found.result, found.fix.startswith(says)) == ("failure", True)
+        assert found.fix.endswith("enigma-fed doctor --accept-recovered")
 
 
 def test_one_peer_is_one_peer() -> None:

@@ -9,6 +9,7 @@ from typing import Final
 
 from enigma_fed.base import limits
 from enigma_fed.base.errors import EnigmaError, StoreDamaged
+from enigma_fed.base.suspension import Suspended
 from enigma_fed.daemon import controlclient
 from enigma_fed.daemon.checks.scene import Scene, count, failure, ok, size, warning
 from enigma_fed.daemon.degraded import describe
@@ -17,6 +18,7 @@ from enigma_fed.daemon.paths import AS_THE_SERVICE, SYSTEM_CONTROL_SOCKET, Paths
 from enigma_fed.federation.store import FederationStore
 from enigma_fed.storage import modes
 from enigma_fed.storage.folderlock import FolderLock
+from enigma_fed.storage.recovery import Recovery
 from enigma_fed.wire.views import Finding
 
 _LIST: Final = "See: enigma-fed peer list"
@@ -81,8 +83,7 @@ def stores(scene: Scene) -> Iterator[Finding]:
         yield failure("stores", f"{error.what}: {error.detail}", why, error.hint)
         return
     for recovery in store.recoveries:
-        why = "The copy may be older: until you accept it, there are no joins and no installs."
-        yield failure("stores", describe(recovery), why, "Run: enigma-fed doctor --accept-recovered")
+        yield _damaged(scene, recovery)
     nodes, invites = store.membership.nodes, store.membership.invites
     yield ok("stores", f"{count(len(nodes.nodes), 'peer')}, {count(len(invites.outgoing), 'invite')} made")
     invalid = len(nodes.invalid) + len(invites.invalid)
@@ -95,6 +96,17 @@ def stores(scene: Scene) -> Iterator[Finding]:
         why = "If the file is damaged, there is nothing to fall back on."
         fix = "The next start of the agent, or the next change, writes it anew."
         yield warning("stores", f"{copy}: {trouble}", why, fix)
+
+
+def _damaged(scene: Scene, recovery: Recovery) -> Finding:
+    fix = "enigma-fed doctor --accept-recovered"
+    status = scene.status
+    if status is not None and status.running and Suspended.RECOVERED not in status.suspended:
+        detail = f"{recovery.file} is damaged ({recovery.why}); the running agent has not looked at it since"
+        why = "With its next change it takes the copy, and stops joins and installs until you accept that."
+        return failure("stores", detail, why, f"Stop the agent, start it again, then run: {fix}")
+    why = "The copy may be older: until you accept it, there are no joins and no installs."
+    return failure("stores", describe(recovery), why, f"Run: {fix}")
 
 
 def agent(scene: Scene) -> Iterator[Finding]:
