@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from enigma_fed.base.errors import ConfigError
+from enigma_fed.base.errors import ConfigError, UsageError
 from enigma_fed.cli.context import current
 from enigma_fed.cli.groups import Command
 
@@ -19,14 +19,24 @@ if TYPE_CHECKING:
 @click.command(
     "doctor",
     cls=Command,
-    examples=("enigma-fed doctor", "enigma-fed doctor --json", "enigma-fed doctor --accept-recovered"),
+    examples=(
+        "enigma-fed doctor",
+        "enigma-fed doctor --json",
+        "enigma-fed doctor --accept-recovered",
+        "enigma-fed doctor --drop-invalid",
+    ),
 )
 @click.option(
     "--accept-recovered",
     is_flag=True,
     help="Take for right what the copy of a damaged file holds: joins and installs go on.",
 )
-def doctor(accept_recovered: bool) -> int:
+@click.option(
+    "--drop-invalid",
+    is_flag=True,
+    help="Take the entries that cannot be used here out of nodes.json and invites.json.",
+)
+def doctor(accept_recovered: bool, drop_invalid: bool) -> int:
     """Check this node and say how to repair what is wrong; nothing is changed.
 
     Each finding says what it is, why it matters and what to do. The exit code is 7 when a store is damaged,
@@ -34,11 +44,22 @@ def doctor(accept_recovered: bool) -> int:
 
     After a damaged file was replaced by its copy, --accept-recovered shows what the copy holds and asks;
     open invites are revoked with it, because their codes may have been used before.
+
+    --drop-invalid shows the entries that this version cannot use, asks, and drops them. They are shown
+    without what is secret in them; with --json they are printed whole.
     """
+    if accept_recovered and drop_invalid:
+        raise UsageError(
+            "--accept-recovered and --drop-invalid are two decisions", hint="Take one, then the other."
+        )
     if accept_recovered:
         from enigma_fed.cli.recovered import accept
 
         return accept()
+    if drop_invalid:
+        from enigma_fed.cli.invalid import drop
+
+        return drop()
     from msgspec.structs import replace
 
     from enigma_fed.cli import output, wiring

@@ -296,6 +296,8 @@ def list_invites() -> None:
 def _row(entry: InviteView, names: dict[str, str], now: float) -> tuple[str, ...]:
     from enigma_fed.cli.humane import ago, brief, short_did
 
+    if entry.invalid is not None:
+        return ("-", "-", "-", "invalid", "-", "-", "-", "not valid")
     did = (entry.used_by or entry.for_did) if entry.direction == "outgoing" else entry.did
     gives = (entry.scope if entry.direction == "outgoing" else entry.trust_level) or "-"
     ended = entry.direction == "incoming" and entry.stage == "refused"

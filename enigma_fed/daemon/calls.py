@@ -8,7 +8,15 @@ from typing import Any, Final, Generic, TypeVar
 
 import msgspec
 
-from enigma_fed.wire.views import InviteView, NodeView, PeerView, PingView, RecoveryView, StatusView
+from enigma_fed.wire.views import (
+    InvalidView,
+    InviteView,
+    NodeView,
+    PeerView,
+    PingView,
+    RecoveryView,
+    StatusView,
+)
 
 R = TypeVar("R")
 
@@ -110,6 +118,8 @@ PEER_SYNC: Final = Call[list[PeerView]]("peer_sync", PeerSync, list[PeerView])
 PEER_PING: Final = Call[PingView]("peer_ping", PeerRef, PingView)
 RECOVERIES: Final = Call[list[RecoveryView]]("recoveries", NoParams, list[RecoveryView])
 ACCEPT_RECOVERED: Final = Call[list[RecoveryView]]("accept_recovered", NoParams, list[RecoveryView])
+INVALID: Final = Call[list[InvalidView]]("invalid", NoParams, list[InvalidView])
+DROP_INVALID: Final = Call[list[InvalidView]]("drop_invalid", NoParams, list[InvalidView])
 
 CALLS: Final[Mapping[str, Call[Any]]] = MappingProxyType(
     {
@@ -117,7 +127,7 @@ CALLS: Final[Mapping[str, Call[Any]]] = MappingProxyType(
         for call in (
             *(IDENTITY, STATUS, INVITE_CREATE, INVITE_ACCEPT, INVITE_LIST, INVITE_REVOKE),
             *(PEER_LIST, PEER_SHOW, PEER_APPROVE, PEER_TRUST, PEER_RENAME, PEER_REMOVE, PEER_PAUSE),
-            *(PEER_SYNC, PEER_PING, RECOVERIES, ACCEPT_RECOVERED),
+            *(PEER_SYNC, PEER_PING, RECOVERIES, ACCEPT_RECOVERED, INVALID, DROP_INVALID),
         )
     }
 )

@@ -13,7 +13,15 @@ from enigma_fed.daemon.calls import Call, Params
 from enigma_fed.daemon.degraded import recovery_views
 from enigma_fed.federation.service import Federation
 from enigma_fed.wire.records import TrustLevel
-from enigma_fed.wire.views import InviteView, NodeView, PeerView, PingView, RecoveryView, StatusView
+from enigma_fed.wire.views import (
+    InvalidView,
+    InviteView,
+    NodeView,
+    PeerView,
+    PingView,
+    RecoveryView,
+    StatusView,
+)
 
 
 class Desk:
@@ -102,6 +110,14 @@ class Desk:
         views = recovery_views(self._federation.store)
         await self._federation.accept_recovered()
         return views
+
+    async def invalid(self) -> list[InvalidView]:
+        """The entries that are not valid here."""
+        return self._federation.invalid()
+
+    async def drop_invalid(self) -> list[InvalidView]:
+        """Forget the entries that are not valid here."""
+        return await self._federation.drop_invalid()
 
 
 def _level(text: str, field: str) -> TrustLevel:

@@ -17,7 +17,15 @@ from enigma_fed.daemon import calls, controlclient, keys
 from enigma_fed.daemon.calls import Call, NoParams, Params
 from enigma_fed.daemon.paths import SYSTEM_CONTROL_SOCKET, SYSTEM_RUNTIME_DIR, Paths
 from enigma_fed.storage.folderlock import FolderLock
-from enigma_fed.wire.views import InviteView, NodeView, PeerView, PingView, RecoveryView, StatusView
+from enigma_fed.wire.views import (
+    InvalidView,
+    InviteView,
+    NodeView,
+    PeerView,
+    PingView,
+    RecoveryView,
+    StatusView,
+)
 
 R = TypeVar("R")
 _RETRY: Final = 0.1
@@ -128,6 +136,14 @@ class Operations:
     def accept_recovered(self) -> list[RecoveryView]:
         """Take what was recovered for right; what that was."""
         return self.call(calls.ACCEPT_RECOVERED, NoParams())
+
+    def invalid(self) -> list[InvalidView]:
+        """The entries of this node's files that are not valid here."""
+        return self.call(calls.INVALID, NoParams())
+
+    def drop_invalid(self) -> list[InvalidView]:
+        """Forget the entries that are not valid here; what they were."""
+        return self.call(calls.DROP_INVALID, NoParams())
 
 
 class RemoteOperations(Operations):

@@ -96,6 +96,8 @@ def next_steps(
     yield from _hand_over(sum(map(_is_unused, invites)))
     for peer in peers:
         yield from _peer_steps(peer)
+    if any(peer.invalid for peer in peers) or any(invite.invalid for invite in invites):
+        yield "See the entries that cannot be used here, and drop them: enigma-fed doctor --drop-invalid"
     if not peers and not any(_waits(invite) or _is_unused(invite) for invite in invites):
         yield "Invite another home: enigma-fed invite create; or accept its code: enigma-fed invite accept"
 
@@ -217,8 +219,8 @@ def _name(peer: PeerView) -> str:
 def _peer_steps(peer: PeerView) -> Iterator[str]:
     name = _name(peer)
     if peer.invalid:
-        yield "An entry of nodes.json cannot be used here and is kept as it is: enigma-fed peer list"
-    elif peer.they_forgot_us:
+        return
+    if peer.they_forgot_us:
         yield f"{name} no longer knows this node: ask its owner for a new invite, or remove it here"
     elif peer.stage == Stage.REFUSED and (peer.last_error or "").startswith(_REMOVED_US):
         yield f"{name} removed this node: ask its owner for a new invite, or remove it here"

@@ -40,6 +40,13 @@ def changes(before: Membership, after: Membership) -> Iterator[str]:
         if (entry.did, entry.token_hash) not in known:
             how = "with an expired code" if entry.late else "without a code"
             yield f"{entry.name or entry.did.short} joined {how} and waits for approval"
+    dropped = _invalid(before) - _invalid(after)
+    if dropped > 0:
+        yield f"entries that are not valid here were dropped from the files: {dropped}"
+
+
+def _invalid(membership: Membership) -> int:
+    return len(membership.nodes.invalid) + len(membership.invites.invalid)
 
 
 def _members(before: Membership, after: Membership) -> Iterator[str]:

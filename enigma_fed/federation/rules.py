@@ -307,3 +307,13 @@ def _folded(node: Node, observation: Observation | None) -> Node:
     if seen == node.last_seen and state == node.last_state:
         return node
     return msgspec.structs.replace(node, last_seen=seen, last_state=state)
+
+
+def drop_invalid(membership: Membership) -> Membership:
+    """Without the entries that are not valid here; the very same when there are none."""
+    nodes, invites = membership.nodes, membership.invites
+    if not nodes.invalid and not invites.invalid:
+        return membership
+    return Membership(
+        msgspec.structs.replace(nodes, invalid=()), msgspec.structs.replace(invites, invalid=())
+    )

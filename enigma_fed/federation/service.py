@@ -48,8 +48,15 @@ from enigma_fed.wire.records import (
     Stage,
     TrustLevel,
 )
-from enigma_fed.wire.viewbuild import invalid_view, invite_view, peer_view, pending_view
-from enigma_fed.wire.views import InviteView, PeerView, PingView
+from enigma_fed.wire.viewbuild import (
+    invalid_entries,
+    invalid_invite_view,
+    invalid_view,
+    invite_view,
+    peer_view,
+    pending_view,
+)
+from enigma_fed.wire.views import InvalidView, InviteView, PeerView, PingView
 
 _FRACTION: Final = 2.0**32
 _log = logging.getLogger(__name__)
@@ -177,12 +184,15 @@ class Federation(Door):
         return invite_view(accepted, now)
 
     def invites(self) -> list[InviteView]:
-        """Every invite made here, accepted here, and every join that waits for the owner."""
+        """Every invite made here or accepted here, joins that wait for the owner, entries not valid here."""
         invites = self._store.membership.invites
         now = self._clock.wall()
         entries: tuple[OutgoingInvite | IncomingInvite | PendingJoin, ...]
         entries = (*invites.outgoing, *invites.incoming, *self._waiting())
-        return [invite_view(entry, now) for entry in entries]
+        return [
+            *(invite_view(entry, now) for entry in entries),
+            *(invalid_invite_view(raw) for raw in invites.invalid),
+        ]
 
     async def revoke(self, invite_id: str) -> InviteView:
         """Make an open invite worthless; raises InviteNotFound, FieldInvalid, Conflict, WriteFailed."""
@@ -298,6 +308,14 @@ class Federation(Door):
         Every open invite is void from then on: its token may have been used before (invariant 3).
         """
         return await self._store.accept_recovered(lambda m: inviting.void_open(m, self._now()))
+
+    def invalid(self) -> list[InvalidView]:
+        """The entries of nodes.json and invites.json that are not valid here."""
+        return invalid_entries(self._store.membership)
+
+    async def drop_invalid(self) -> list[InvalidView]:
+        """Forget the entries that are not valid here; what they were. Raises StoreError, WriteFailed."""
+        return await self._apply(lambda m: Decision(rules.drop_invalid(m), invalid_entries(m)))
 
     # Inner parts
 

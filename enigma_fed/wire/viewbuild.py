@@ -6,6 +6,7 @@ from enigma_fed.wire import hexadecimal
 from enigma_fed.wire.invite import Invite
 from enigma_fed.wire.records import (
     IncomingInvite,
+    Membership,
     Node,
     Observation,
     OutgoingInvite,
@@ -15,7 +16,7 @@ from enigma_fed.wire.records import (
 )
 from enigma_fed.wire.state import Snapshot
 from enigma_fed.wire.timestamps import UNIX_MAX, to_text
-from enigma_fed.wire.views import AppView, InvitePreview, InviteView, PeerView, SnapshotView
+from enigma_fed.wire.views import AppView, InvalidView, InvitePreview, InviteView, PeerView, SnapshotView
 
 _KIB = 1024
 
@@ -98,6 +99,31 @@ def invalid_view(raw: str) -> PeerView:
         stage_at=empty,
         invalid=raw,
     )
+
+
+def invalid_invite_view(raw: str) -> InviteView:
+    """An entry of invites.json that is not valid here: its JSON text and nothing else."""
+    empty = ""
+    return InviteView(
+        code=None,
+        did=empty,
+        onion=empty,
+        pubkey=empty,
+        created_at=empty,
+        accepted=False,
+        id=empty,
+        direction=empty,
+        stage=empty,
+        stage_at=empty,
+        expires_at=empty,
+        invalid=raw,
+    )
+
+
+def invalid_entries(membership: Membership) -> list[InvalidView]:
+    """The entries of both files that are not valid here."""
+    files = {"nodes.json": membership.nodes.invalid, "invites.json": membership.invites.invalid}
+    return [InvalidView(file=file, text=raw) for file, entries in files.items() for raw in entries]
 
 
 def invite_view(entry: OutgoingInvite | IncomingInvite | PendingJoin, now: float) -> InviteView:

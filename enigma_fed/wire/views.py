@@ -111,6 +111,17 @@ class InviteView(View, frozen=True, kw_only=True):
     used_by: str | None = None
     last_error: str | None = None
     last_error_at: str | None = None
+    invalid: str | None = None
+    """Raw JSON text of an entry that is not valid here; then every other field is empty."""
+
+
+class InvalidView(View, frozen=True, kw_only=True):
+    """An entry of a file that is not valid here: `doctor --drop-invalid`."""
+
+    file: str
+    """nodes.json or invites.json."""
+    text: str
+    """Its JSON text; one of invites.json may hold a code."""
 
 
 class InvitePreview(View, frozen=True, kw_only=True):

@@ -20,6 +20,7 @@ from enigma_fed.identity.nodekey import NodeKey
 from enigma_fed.wire.invite import draft
 from enigma_fed.wire.records import TrustLevel
 from enigma_fed.wire.views import (
+    InvalidView,
     InviteView,
     NodeView,
     PeerView,
@@ -100,6 +101,7 @@ class FakeNode(Operations):
     calls: list[tuple[Any, ...]] = field(default_factory=list)
     error: Exception | None = None
     recovered: list[RecoveryView] = field(default_factory=list)
+    unusable: list[InvalidView] = field(default_factory=list)
 
     def close(self) -> None:
         self.calls.append(("closed",))
@@ -195,6 +197,13 @@ class FakeNode(Operations):
     def accept_recovered(self) -> list[RecoveryView]:
         self._call("accept_recovered")
         return self.recovered
+
+    def invalid(self) -> list[InvalidView]:
+        return self.unusable
+
+    def drop_invalid(self) -> list[InvalidView]:
+        self._call("drop_invalid")
+        return self.unusable
 
     def peer_ping(self, ref: str) -> PingView:
         self._call("peer_ping", ref)

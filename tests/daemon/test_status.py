@@ -58,7 +58,12 @@ def test_peers_in_trouble_are_named() -> None:
     assert "grandma no longer knows this node" in steps([forgot], [])
     refused = msgspec.structs.replace(PEER, stage="refused", last_error="token-used")
     assert "cellar refused the join (token-used)" in steps([refused], [])
-    assert "kept as it is" in steps([msgspec.structs.replace(PEER, invalid="{}")], [])
+    dropping = "enigma-fed doctor --drop-invalid"
+    bad = msgspec.structs.replace(PEER, invalid="{}")
+    assert (
+        steps([bad, bad], [msgspec.structs.replace(INVITE, direction="", invalid="{}")]).count(dropping) == 1
+    )
+    assert dropping in steps([PEER], [msgspec.structs.replace(INVITE, direction="", invalid="{}")])
 
 
 def test_a_peer_that_removed_this_node_is_no_refused_join_and_is_not_counted_as_up() -> None:
@@ -146,7 +151,7 @@ STATES: dict[str, tuple[list[PeerView], list[InviteView], Running | None, str]] 
     "they forgot us": ([peer(they_forgot_us=True)], [], RUNNING, "ask its owner for a new invite"),
     "they removed us": ([peer(stage="refused", last_error=REMOVED_US)], [], RUNNING, "removed this node"),
     "they refused": ([peer(stage="refused", last_error="no")], [], RUNNING, "refused the join (no)"),
-    "an unusable entry": ([peer(invalid="{}")], [], RUNNING, "kept as it is"),
+    "an unusable entry": ([peer(invalid="{}")], [], RUNNING, "doctor --drop-invalid"),
     "paused": ([peer(paused=True)], [], RUNNING, "enigma-fed peer pause did:key:z6MkPeerPeer --resume"),
     "offline": ([peer(liveness="offline")], [], RUNNING, "enigma-fed peer show did:key:z6MkPeerPeer"),
     "clock in doubt": ([PEER], [], NOT_SYNCHRONISED, "sudo timedatectl set-ntp true"),

@@ -58,3 +58,12 @@ def test_nothing_is_told_of_what_only_changes_its_form() -> None:
     assert told(known, known) == told(known, renamed) == []
     seen = msgspec.structs.replace(member(1, name="attic"), last_seen=NOW)
     assert told(known, membership(nodes=[seen], out=[outgoing(2)])) == []
+
+
+def test_entries_that_are_dropped_are_counted() -> None:
+    clean = membership()
+    bad = msgspec.structs.replace(clean, nodes=msgspec.structs.replace(clean.nodes, invalid=("{}",)))
+    assert told(bad, rules.drop_invalid(bad)) == [
+        "entries that are not valid here were dropped from the files: 1"
+    ]
+    assert told(clean, bad) == []

@@ -15,6 +15,7 @@ from enigma_fed.base.errors import (
 )
 from enigma_fed.base.rpc_errors import NotAllowed, Removed, UnknownPeer, Unsigned
 from enigma_fed.federation import accepting, rules
+from enigma_fed.federation.decision import with_invites, with_nodes
 from enigma_fed.federation.repair import repair
 from enigma_fed.identity.signing import verify
 from enigma_fed.wire.records import (
@@ -283,3 +284,11 @@ def test_folding_what_polling_learned() -> None:
     assert (folded.nodes.nodes[0].last_seen, folded.nodes.nodes[0].last_state) == (NOW + 9, state().snapshot)
     assert folded.nodes.nodes[1] is known.nodes.nodes[1]
     assert rules.fold(folded, seen) is folded
+
+
+def test_what_is_not_valid_is_dropped_from_both_files_and_nothing_else_is() -> None:
+    clean = membership(nodes=[member(1)])
+    assert rules.drop_invalid(clean) is clean
+    in_nodes = with_nodes(clean, msgspec.structs.replace(clean.nodes, invalid=("{}",)))
+    in_both = with_invites(in_nodes, msgspec.structs.replace(clean.invites, invalid=("{}", "[]")))
+    assert rules.drop_invalid(in_nodes) == rules.drop_invalid(in_both) == clean

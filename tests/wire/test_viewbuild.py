@@ -4,9 +4,11 @@ import msgspec
 from hypothesis import given
 
 from enigma_fed.wire import invite
-from enigma_fed.wire.records import Node, Observation, Stage
+from enigma_fed.wire.records import InvitesFile, Membership, Node, NodesFile, Observation, Stage
 from enigma_fed.wire.state import App, FullState, Snapshot
 from enigma_fed.wire.viewbuild import (
+    invalid_entries,
+    invalid_invite_view,
     invalid_view,
     invite_preview,
     invite_view,
@@ -101,6 +103,12 @@ def test_who_waits_and_what_is_not_valid_are_shown_without_rights() -> None:
         "awaiting-approval",
     )
     assert invalid_view('{"did": 1}').invalid == '{"did": 1}'
+    assert invalid_invite_view('{"did": 1}').invalid == '{"did": 1}'
+    files = Membership(NodesFile(invalid=("{}",)), InvitesFile(invalid=("[]",)))
+    assert [(entry.file, entry.text) for entry in invalid_entries(files)] == [
+        ("nodes.json", "{}"),
+        ("invites.json", "[]"),
+    ]
 
 
 def test_a_preview_shows_no_token() -> None:

@@ -21,7 +21,7 @@ from enigma_fed.storage.folderlock import FolderLock
 from enigma_fed.storage.recovery import Recovery
 from enigma_fed.wire.views import Finding
 
-_LIST: Final = "See: enigma-fed peer list"
+_DROP: Final = "See them, and drop them: enigma-fed doctor --drop-invalid"
 _LOOKED_AT: Final = 10_000
 """Files of the data folder whose modes are looked at: time."""
 _NAMED: Final = 20
@@ -90,7 +90,7 @@ def stores(scene: Scene) -> Iterator[Finding]:
     if invalid:
         why = "They are kept as they are, but nobody is asked or served by them."
         yield warning(
-            "stores", f"{count(invalid, 'entry').replace('entrys', 'entries')} unusable", why, _LIST
+            "stores", f"{count(invalid, 'entry').replace('entrys', 'entries')} unusable", why, _DROP
         )
     for copy, trouble in store.copies().items():
         why = "If the file is damaged, there is nothing to fall back on."
