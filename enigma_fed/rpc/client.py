@@ -19,6 +19,7 @@ from enigma_fed.base.ids import Did, OnionAddress
 from enigma_fed.base.rpc_errors import WORDS, Refused, Replayed, Stale, Unsigned
 from enigma_fed.identity.nodekey import NodeKey
 from enigma_fed.identity.signing import verify
+from enigma_fed.rpc import rules
 from enigma_fed.rpc.signingrequest import SigningRequest, arm
 from enigma_fed.wire import base64url, contentdigest, httpsig, jsonrpc
 from enigma_fed.wire.httpsig import SignedReply
@@ -71,6 +72,7 @@ class _Exchange:
     scope: asyncio.Timeout
     challenge: str | None = None
     signature_field: str = ""
+    created: int = 0
     sent_wall: float = 0.0
     sent_boot: float = 0.0
     reused: bool = False
@@ -116,6 +118,8 @@ class RpcClient:
         self._unanswered = unanswered
         self._skewed = skewed
         self._open: dict[Did, set[_Exchange]] = {}
+        # By peer: its clock less our boot clock, at its newest signed answer.
+        self._clocks: dict[Did, float] = {}
 
     async def call(
         self,
@@ -217,19 +221,26 @@ class RpcClient:
             body = await _read_body(response, exchange.reply_limit if signed else limits.UNSIGNED_REPLY_BYTES)
         answer = self._read_answer(exchange, response.status, _bound_to(body, signed), body)
         if answer.signed is not None:
+            self._clocks[exchange.did] = answer.signed.created - exchange.sent_boot - answer.latency_s / 2
             self._skewed(exchange.did, answer.skew_s)
         return answer
 
     def _sign(self, exchange: _Exchange, used: bool) -> dict[str, str]:
         exchange.reused = used
         exchange.sent_wall, exchange.sent_boot = self._clock.wall(), self._clock.boot()
+        theirs = self._clocks.get(exchange.did)
+        created = rules.created_at(
+            exchange.sent_wall, None if theirs is None else exchange.sent_boot + theirs
+        )
+        # Never before the first try, which has the same nonce: the receiver must hear how far that is ahead.
+        exchange.created = max(exchange.created, created)
         fields = httpsig.sign_request(
             self._key.sign,
             keyid=self._keyid,
             audience=str(exchange.did),
             content_type=exchange.form.value,
             digest=exchange.digest,
-            created=int(exchange.sent_wall),
+            created=exchange.created,
             nonce=exchange.nonce,
             challenge=exchange.challenge,
         )

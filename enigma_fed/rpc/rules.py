@@ -23,6 +23,17 @@ def nonce_end(created: int, wall: float, boot: float) -> float:
     return boot + max(0.0, created - wall) + limits.NONCE_MEMORY
 
 
+def created_at(wall: float, theirs: float | None) -> int:
+    """The `created` of a request: our Unix time, or the receiver's, `theirs`, if ours is known to be ahead.
+
+    What is signed for a time to come would be fresh then, and only a receiver that was not started
+    anew in between knows that its nonce is used (PROTOCOL section 1.4).
+    """
+    if theirs is not None and wall - theirs > limits.SKEW_TOLD:
+        return int(theirs)
+    return int(wall)
+
+
 def http_status(error: EnigmaError, *, past_nonce: bool) -> int:
     """The status of an error reply: 200 from the trust step on, the error's own before."""
     if past_nonce:

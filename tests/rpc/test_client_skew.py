@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import AsyncIterator
 
 import pytest
 from aiohttp import web
+from multidict import CIMultiDict
 
 from enigma_fed.base.errors import RefusedByPeer, UnsignedReply
 from enigma_fed.base.ids import Did
 from enigma_fed.rpc.client import RpcClient
+from enigma_fed.wire.jsonrpc import BodyForm, decode_outcome
 from tests.support import forgedreplies
 from tests.support.rpcserver import Pair, serving, wire
-from tests.support.signedcalls import key
+from tests.support.signedcalls import call_body, key, onion
 
 A, B = key(1), key(2)
 FORGED = (
@@ -62,3 +65,56 @@ async def test_invariant_11_an_answer_that_is_not_bound_tells_no_skew(pair: Pair
             with pytest.raises(UnsignedReply):
                 await pair.call()
     assert told == []
+
+
+def created(fields: CIMultiDict[str]) -> int:
+    found = re.search(r";created=(\d+)", fields["Signature-Input"])
+    assert found
+    return int(found[1])
+
+
+async def played(pair: Pair, number: int) -> str:
+    """The word that B answers to the request of that number when it is sent once more."""
+    body = call_body("federation.get-state", {"x": 1})
+    outcome = decode_outcome(
+        BodyForm.JSON, (await pair.wires.post(onion(2), body, pair.requests[number])).body, 1
+    )
+    return outcome.error or "passes"
+
+
+async def test_invariant_1_who_heard_that_its_clock_is_ahead_signs_nothing_for_a_time_to_come(
+    pair: Pair,
+) -> None:
+    """Not even a restart of the receiver, which forgets who ran ahead, makes it fresh once more."""
+    pair.clock.step_wall(3600)
+    await pair.call()
+    assert len(pair.requests) == 2, "the first time it is challenged"
+    for clock in (pair.clock, pair.peer_clock):
+        clock.advance(3700)
+    pair.clock.step_wall(3600)
+    await pair.call()
+    assert len(pair.requests) == 3, "then not, however its clock was set since"
+    assert created(pair.requests[2]) == pair.peer_clock.wall()
+    pair.restart()
+    for _ in range(2 * 3600 // 60):
+        pair.peer_clock.advance(60)
+        assert await played(pair, 2) == "stale"
+
+
+async def test_invariant_1_an_answer_to_a_challenge_is_never_signed_for_an_earlier_time(pair: Pair) -> None:
+    """By its time the receiver knows how long the first try, which has the same nonce, must not pass."""
+    pair.clock.step_wall(3600)
+    pair.on_request = lambda: pair.clock.step_wall(-3600) if len(pair.requests) == 1 else None
+    await pair.call()
+    first, again = pair.requests
+    assert created(first) <= created(again)
+    for _ in range(3700 // 60):
+        pair.peer_clock.advance(60)
+        assert await played(pair, 0) == "stale"
+
+
+async def test_a_clock_that_is_behind_the_peers_signs_its_own_time(pair: Pair) -> None:
+    pair.clock.step_wall(-50)
+    await pair.call()
+    await pair.call()
+    assert [created(fields) for fields in pair.requests] == [pair.clock.wall()] * 2

@@ -179,6 +179,38 @@ def test_invariant_1_what_a_clock_ahead_signed_is_worthless_when_its_time_comes(
     assert node.play(signed_fields(A, C.did, body, node.clock.wall()), body) == "passes", "the time is over"
 
 
+@pytest.mark.parametrize(("method", "answer"), [("federation.get-state", "passes"), (INSTALL, "stale")])
+def test_what_is_left_of_a_clock_ahead_passes_once_more_after_a_restart_and_opens_no_install(
+    node: Receiver, method: str, answer: str
+) -> None:
+    """The caller heard of its clock by this very call, and the receiver forgot it: PROTOCOL section 1.4."""
+    body, nonce, ahead = call_body(method), fresh_nonce(), node.clock.wall() + 3600
+    first = signed_fields(A, C.did, body, ahead, nonce=nonce)
+    assert node.play(first, body) == "stale"
+    assert (
+        node.play(signed_fields(A, C.did, body, ahead, nonce=nonce, challenge=node.challenge), body)
+        == "passes"
+    )
+    node.restart()
+    node.clock.advance(3600)
+    assert node.play(first, body) == answer
+    assert node.play(first, body) in {"replayed", "stale"}
+
+
+def test_invariant_1_a_clock_less_than_two_minutes_ahead_leaves_nothing(node: Receiver) -> None:
+    body, nonce, ahead = call_body(), fresh_nonce(), node.clock.wall() + 119
+    first = signed_fields(A, C.did, body, ahead, nonce=nonce)
+    assert node.play(first, body) == "stale"
+    assert (
+        node.play(signed_fields(A, C.did, body, ahead, nonce=nonce, challenge=node.challenge), body)
+        == "passes"
+    )
+    node.restart()
+    for _ in range(240):
+        node.clock.advance(1)
+        assert node.play(first, body) == "stale"
+
+
 @pytest.mark.parametrize(
     ("body", "answer"),
     [

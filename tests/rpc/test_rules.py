@@ -45,6 +45,13 @@ def test_a_nonce_is_kept_121_seconds_past_the_later_of_now_and_created() -> None
 
 
 @pytest.mark.parametrize(
+    ("theirs", "created"), [(None, 1000), (970.5, 1000), (970.4, 970), (1500.0, 1000), (0.0, 0)]
+)
+def test_who_is_known_to_be_ahead_signs_in_the_receivers_time(theirs: float | None, created: int) -> None:
+    assert rules.created_at(1000.5, theirs) == created
+
+
+@pytest.mark.parametrize(
     ("error", "before", "after"),
     [
         (BadSignature(), 401, 200),

@@ -155,6 +155,11 @@ class Pair:
         self.clock.advance(limits.CHALLENGE_AFTER_START)
         self.client: RpcClient = wires.client(self.key, self.clock)
         self.requests: list[CIMultiDict[str]] = []
+        self.on_request: Callable[[], None] = lambda: None
+
+    def restart(self) -> None:
+        """Start B anew."""
+        self.endpoint = endpoint(self.peer, self.doorkeeper, self.peer_clock, self.log)
 
     async def call(
         self,
@@ -167,6 +172,7 @@ class Pair:
     async def noting(self, request: web.BaseRequest) -> web.StreamResponse:
         """B's endpoint, with what it was sent kept."""
         self.requests.append(CIMultiDict(request.headers))
+        self.on_request()
         return await self.endpoint.handle(request)
 
     def listen(self, port: int) -> None:
