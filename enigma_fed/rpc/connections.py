@@ -28,6 +28,8 @@ EVICTED: Final = "evicted"
 _FAILED: Final = "internal"
 _PIECE: Final = 4096
 """Bytes that are parsed before the next look at what a connection has brought."""
+_FEW: Final = 2
+"""Requests that may wait for their turn whatever their size; more count together, up to MESSAGE_BYTES."""
 _SERVER_ERROR: Final = 500
 _OPTIONS: Final = MappingProxyType(
     {
@@ -176,13 +178,15 @@ class BoundedConnection(RequestHandler):
         seen = self._request_count
         super().data_received(data)
         if self._request_count != seen:
-            self._received = self._lines = 0
             self._deadline = None
             self._forget_frames()
             if not self._kept:
                 self._set_deadline()
-            return
-        # What the parser drops without a word (empty lines, extensions of chunks) counts as well.
+            if len(self._messages) <= _FEW:
+                self._received = self._lines = 0
+                return
+        # What the parser drops without a word (empty lines, extensions of chunks) counts as well, and so
+        # does what is sent ahead: the library would keep 32 requests with their bodies.
         self._received += len(data)
         self._lines += data.count(b"\n")
         most = limits.HEAD_BYTES if self.idle else limits.MESSAGE_BYTES

@@ -13,6 +13,7 @@ import pytest
 
 from enigma_fed.base import limits
 from enigma_fed.rpc.connections import BoundedConnection
+from tests.support.rawhttp import HEAD
 from tests.support.rpcserver import Server, wire
 
 CHUNKED: Final = (
@@ -91,3 +92,14 @@ async def test_a_connection_that_ends_before_its_body_is_read_is_no_failure_of_o
             await asyncio.sleep(0)
     assert caplog.records == []
     assert "internal" not in server.endpoint.statistics
+
+
+async def test_invariant_7_large_requests_do_not_wait_in_a_row(server: Server) -> None:
+    """limits.MESSAGE_BYTES: the library would keep 32 of them, with their bodies, for each connection."""
+    body = b" " * (limits.REQUEST_BYTES - 1)
+    for ahead, cut in ((2, False), (6, True)):
+        connection, transport = by_hand(server)
+        await asyncio.sleep(0)
+        connection.data_received((HEAD + b"Content-Length: %d\r\n\r\n" % len(body) + body) * ahead)
+        assert transport.abort.called is cut
+        connection.connection_lost(None)
