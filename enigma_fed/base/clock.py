@@ -10,6 +10,12 @@ import time
 from typing import Protocol
 
 
+def minute_of_day(unix: float) -> int:
+    """The minute from 0 to 1439 that clocks on the wall of this machine's time zone show."""
+    local = time.localtime(unix)
+    return local.tm_hour * 60 + local.tm_min
+
+
 class Clock(Protocol):
     """Time for services."""
 

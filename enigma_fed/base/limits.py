@@ -114,6 +114,8 @@ POLL_BACKOFF_FIRST: Final = 15
 """Pause after the first failed poll: load of a peer in trouble."""
 POLL_BACKOFF_MAX: Final = 3600
 """Longest pause between polls that fail: how late a peer that came back is noticed."""
+OFFLINE_WINDOWS: Final = 4
+"""Daily windows in which one peer is expected to be off: size of nodes.json."""
 POLLS_IN_FLIGHT: Final = 64
 """Outgoing polls and joins at once: circuits and memory of replies."""
 HEARD_RECENTLY: Final = 24 * 3600

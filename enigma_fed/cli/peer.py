@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 import click
 
-from enigma_fed.base import limits
-from enigma_fed.base.errors import Conflict, PeerNotFound
+from enigma_fed.base.errors import Conflict, PeerNotFound, UsageError
 from enigma_fed.cli.context import CliContext, current
 from enigma_fed.cli.groups import Group
 from enigma_fed.cli.types import TRUST
@@ -62,61 +61,19 @@ def _show_list(here: CliContext, found: list[PeerView]) -> None:
     if here.json:
         output.data_json(ordered)
         return
+    from enigma_fed.cli.peershown import row
     from enigma_fed.cli.tables import Shape
 
     columns = ("NAME", "DID", "TRUST", "STAGE", "LIVENESS", "LAST SEEN", "LATENCY", "PROBLEM")
     shape = Shape(flow="NAME", note="PROBLEM", spare=("LATENCY", "DID", "LAST SEEN", "STAGE", "TRUST"))
     empty = "There are no peers yet. Make an invite: enigma-fed invite create"
-    output.table(columns, [_row(entry, time.time()) for entry in ordered], empty=empty, shape=shape)
-
-
-def _row(entry: PeerView, now: float) -> tuple[str, ...]:
-    from enigma_fed.cli.humane import ago, brief, milliseconds, short_did
-
-    if entry.invalid is not None:
-        return (
-            entry.name or "-",
-            entry.did or "-",
-            "-",
-            "invalid",
-            "-",
-            "-",
-            "-",
-            entry.last_error or "not valid",
-        )
-    return (
-        _name(entry),
-        short_did(entry.did),
-        entry.trust_level,
-        entry.stage,
-        _liveness(entry),
-        ago(entry.last_seen, now, 1),
-        milliseconds(entry.latency_ms),
-        "they forgot this node" if entry.they_forgot_us else brief(entry.last_error or _wrong_clock(entry)),
-    )
-
-
-def _clock(skew_s: int | None) -> str:
-    if skew_s is None:
-        return ""
-    side = "ahead of" if skew_s > 0 else "behind"
-    return f"{abs(skew_s)} s {side} ours" if skew_s else "as ours"
-
-
-def _wrong_clock(entry: PeerView) -> str:
-    return f"its clock is {_clock(entry.skew_s)}" if abs(entry.skew_s or 0) > limits.SKEW_TOLD else ""
-
-
-def _liveness(entry: PeerView) -> str:
-    if entry.stage == "refused":
-        return "-"  # it may answer, but not as a peer
-    return "paused" if entry.paused else entry.liveness
+    output.table(columns, [row(entry, time.time()) for entry in ordered], empty=empty, shape=shape)
 
 
 def _name(entry: PeerView) -> str:
-    from enigma_fed.cli.humane import short_did
+    from enigma_fed.cli.peershown import name
 
-    return entry.alias or entry.name or short_did(entry.did)
+    return name(entry)
 
 
 def _waits(entry: PeerView) -> bool:
@@ -150,51 +107,12 @@ def show(ref: str) -> None:
 
 def _show_one(here: CliContext, entry: PeerView) -> None:
     from enigma_fed.cli import output
+    from enigma_fed.cli.peershown import details
 
     if here.json:
         output.data_json(entry)
     else:
-        output.details([*_membership(entry, time.time()), *_state(entry, time.time())])
-
-
-def _membership(entry: PeerView, now: float) -> list[tuple[str, str]]:
-    from enigma_fed.cli.humane import at, milliseconds
-
-    problem = f"{entry.last_error} ({at(entry.last_error_at, now)})" if entry.last_error else ""
-    return [
-        ("Name", _name(entry)),
-        ("Its own name", (entry.name or "") if entry.alias else ""),
-        ("DID", entry.did),
-        ("Onion address", entry.onion),
-        ("Trust here", entry.trust_level),
-        ("Our trust there", entry.granted_trust or ""),
-        ("Legacy requests", "answered with our state" if entry.legacy else ""),
-        ("Stage", f"{entry.stage}, since {at(entry.stage_at, now)}" if entry.stage else ""),
-        ("Liveness", f"{entry.liveness}, paused" if entry.paused else entry.liveness),
-        ("Last seen", at(entry.last_seen, now)),
-        ("Latency", milliseconds(entry.latency_ms) if entry.latency_ms is not None else ""),
-        ("Clock", _clock(entry.skew_s)),
-        ("Forgot this node", "yes: ask for a new invite" if entry.they_forgot_us else ""),
-        ("Last problem", problem),
-        ("Invalid entry", entry.invalid or ""),
-    ]
-
-
-def _state(entry: PeerView, now: float) -> list[tuple[str, str]]:
-    from enigma_fed.cli.humane import at, duration, size
-
-    state = entry.last_state
-    if state is None:
-        return [("State", "none yet")]
-    cpu = f"{state.cpu_usage_percent:.1f} %" if state.cpu_usage_percent is not None else ""
-    return [
-        ("State of", at(state.timestamp, now)),
-        ("CPU", cpu),
-        ("Memory", f"{size(state.mem_used_bytes)} of {size(state.mem_total_bytes)}"),
-        ("Disk", f"{size(state.disk_used_bytes)} of {size(state.disk_total_bytes)}"),
-        ("Up for", duration(state.uptime_secs) if state.uptime_secs is not None else ""),
-        ("Apps", ", ".join(f"{app.id} {app.status}" for app in state.apps)),
-    ]
+        output.details(details(entry, time.time()))
 
 
 @peer.command("approve", examples=("enigma-fed peer approve attic",))
@@ -340,6 +258,7 @@ def ping(ref: str) -> None:
     """Reach PEER now, and say how long its signed answer took."""
     from enigma_fed.cli import output
     from enigma_fed.cli.humane import milliseconds, printable
+    from enigma_fed.cli.peershown import clock
 
     here = current()
     with (
@@ -350,7 +269,7 @@ def ping(ref: str) -> None:
     if here.json:
         output.data_json(answer)
         return
-    skew = f", its clock is {_clock(answer.skew_s)}" if answer.skew_s else ""
+    skew = f", its clock is {clock(answer.skew_s)}" if answer.skew_s else ""
     output.data(f"{printable(answer.name)} answered in {milliseconds(answer.latency_ms)}{skew}")
 
 
@@ -363,6 +282,32 @@ def pause(ref: str, resume: bool) -> None:
     with _opened(here, ref, mutating=True) as node:
         entry = node.peer_pause(ref, not resume)
     _done(here, entry, f"{_name(entry)} is {'asked again' if resume else 'no longer asked'}.")
+
+
+@peer.command(
+    "offline",
+    examples=("enigma-fed peer offline attic 23:00-07:00", "enigma-fed peer offline attic --none"),
+)
+@click.argument("ref", metavar="PEER")
+@click.argument("windows", metavar="[WINDOW]...", nargs=-1)
+@click.option("--none", "nothing", is_flag=True, help="Expect PEER to be on at every time again.")
+def offline(ref: str, windows: tuple[str, ...], nothing: bool) -> None:
+    """Say when PEER is expected to be off each day.
+
+    A WINDOW is like 23:00-07:00, in this machine's time zone; it may pass midnight. Up to 4 of them take the
+    place of those of before. While one lasts, PEER reads offline-expected when it does not answer, and
+    nobody is told to look after it. It is asked all the same, which is how its return is noticed.
+    """
+    if nothing == bool(windows):
+        raise UsageError(
+            "name at least one WINDOW, or --none", hint=f"Like: enigma-fed peer offline {ref} 23:00-07:00"
+        )
+    here = current()
+    with _opened(here, ref, mutating=True) as node:
+        entry = node.peer_offline(ref, list(windows))
+    when = ", ".join(entry.offline_windows)
+    expected = f"to be off each day: {when}" if when else "to be on at every time"
+    _done(here, entry, f"{_name(entry)} is expected {expected}.")
 
 
 def _done(here: CliContext, entry: PeerView, text: str) -> None:

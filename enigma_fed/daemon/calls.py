@@ -81,6 +81,13 @@ class PeerPause(Params, frozen=True):
     paused: bool
 
 
+class PeerOffline(Params, frozen=True):
+    """Parameters of `peer_offline`; each window as `23:00-07:00`, none take those of before away."""
+
+    ref: str
+    windows: list[str]
+
+
 class PeerSync(Params, frozen=True):
     """Parameters of `peer_sync`; None means every peer."""
 
@@ -114,6 +121,7 @@ PEER_TRUST: Final = Call[PeerView]("peer_trust", PeerTrust, PeerView)
 PEER_RENAME: Final = Call[PeerView]("peer_rename", PeerRename, PeerView)
 PEER_REMOVE: Final = Call[PeerView]("peer_remove", PeerRef, PeerView)
 PEER_PAUSE: Final = Call[PeerView]("peer_pause", PeerPause, PeerView)
+PEER_OFFLINE: Final = Call[PeerView]("peer_offline", PeerOffline, PeerView)
 PEER_SYNC: Final = Call[list[PeerView]]("peer_sync", PeerSync, list[PeerView])
 PEER_PING: Final = Call[PingView]("peer_ping", PeerRef, PingView)
 RECOVERIES: Final = Call[list[RecoveryView]]("recoveries", NoParams, list[RecoveryView])
@@ -127,7 +135,7 @@ CALLS: Final[Mapping[str, Call[Any]]] = MappingProxyType(
         for call in (
             *(IDENTITY, STATUS, INVITE_CREATE, INVITE_ACCEPT, INVITE_LIST, INVITE_REVOKE),
             *(PEER_LIST, PEER_SHOW, PEER_APPROVE, PEER_TRUST, PEER_RENAME, PEER_REMOVE, PEER_PAUSE),
-            *(PEER_SYNC, PEER_PING, RECOVERIES, ACCEPT_RECOVERED, INVALID, DROP_INVALID),
+            *(PEER_OFFLINE, PEER_SYNC, PEER_PING, RECOVERIES, ACCEPT_RECOVERED, INVALID, DROP_INVALID),
         )
     }
 )

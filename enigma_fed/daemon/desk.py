@@ -22,6 +22,7 @@ from enigma_fed.wire.views import (
     RecoveryView,
     StatusView,
 )
+from enigma_fed.wire.windows import parse_windows
 
 
 class Desk:
@@ -92,6 +93,10 @@ class Desk:
     async def peer_pause(self, ref: str, paused: bool) -> PeerView:
         """Stop or resume polling a peer."""
         return await self._federation.pause(ref, paused)
+
+    async def peer_offline(self, ref: str, windows: list[str]) -> PeerView:
+        """Say when a peer is expected to be off; raises FieldInvalid."""
+        return await self._federation.expect_offline(ref, parse_windows(windows))
 
     async def peer_sync(self, ref: str | None) -> list[PeerView]:
         """Poll now."""

@@ -121,6 +121,10 @@ class Operations:
         """Stop or resume polling it."""
         return self.call(calls.PEER_PAUSE, calls.PeerPause(ref=ref, paused=paused))
 
+    def peer_offline(self, ref: str, windows: list[str]) -> PeerView:
+        """Say when it is expected to be off, each day, as `23:00-07:00`; none takes the windows away."""
+        return self.call(calls.PEER_OFFLINE, calls.PeerOffline(ref=ref, windows=windows))
+
     def peer_sync(self, ref: str | None) -> list[PeerView]:
         """Poll now, one peer or all, and wait for the outcome; raises AgentNotRunning without an agent."""
         return self.call(calls.PEER_SYNC, calls.PeerSync(ref=ref))

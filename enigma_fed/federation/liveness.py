@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Sequence
 from typing import Final
+
+from enigma_fed.wire.windows import Window
 
 _UP_INTERVALS: Final = 2.5
 _LATE_INTERVALS: Final = 5.0
@@ -15,6 +18,7 @@ class Liveness(enum.StrEnum):
     UP = "up"
     LATE = "late"
     OFFLINE = "offline"
+    OFFLINE_EXPECTED = "offline-expected"
     UNKNOWN = "unknown"
 
 
@@ -29,3 +33,9 @@ def liveness(heard: float | None, now: float, interval: float, *, path_ready: bo
     if age <= _UP_INTERVALS * interval:
         return Liveness.UP
     return Liveness.LATE if age <= _LATE_INTERVALS * interval else Liveness.OFFLINE
+
+
+def within_windows(found: Liveness, windows: Sequence[Window], minute: int) -> Liveness:
+    """The same, unless the peer is silent at a minute of the day at which its owner has it off."""
+    silent = found in (Liveness.LATE, Liveness.OFFLINE)
+    return Liveness.OFFLINE_EXPECTED if silent and any(w.holds(minute) for w in windows) else found

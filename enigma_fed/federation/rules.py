@@ -37,6 +37,7 @@ from enigma_fed.wire.records import (
     TrustLevel,
 )
 from enigma_fed.wire.state import FullState, Unchanged, state_signing_input
+from enigma_fed.wire.windows import Window
 
 Verify = Callable[[bytes, bytes, bytes], bool]
 """(public key, message, signature) -> whether it holds."""
@@ -193,6 +194,11 @@ def set_trust(
 def pause(membership: Membership, did: Did, paused: bool) -> Decision[Node]:
     """Stop or resume polling the peer; it is served all the same."""
     return _edit(membership, did, paused=paused)
+
+
+def expect_offline(membership: Membership, did: Did, windows: tuple[Window, ...]) -> Decision[Node]:
+    """When the peer is expected to be off; it is polled all the same, which is how its return is noticed."""
+    return _edit(membership, did, offline_windows=windows)
 
 
 def rename(membership: Membership, did: Did, alias: str | None) -> Decision[Node]:

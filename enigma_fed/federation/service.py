@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 
 from enigma_fed.base import limits
-from enigma_fed.base.clock import Clock
+from enigma_fed.base.clock import Clock, minute_of_day
 from enigma_fed.base.errors import (
     AgentNotRunning,
     EnigmaError,
@@ -30,7 +30,7 @@ from enigma_fed.federation.door import Door
 from enigma_fed.federation.exchange import Exchange
 from enigma_fed.federation.hooks import Hooks
 from enigma_fed.federation.lines import Traffic
-from enigma_fed.federation.liveness import liveness
+from enigma_fed.federation.liveness import liveness, within_windows
 from enigma_fed.federation.lookup import find_peer
 from enigma_fed.federation.store import FederationStore
 from enigma_fed.identity.nodekey import NodeKey
@@ -57,6 +57,7 @@ from enigma_fed.wire.viewbuild import (
     pending_view,
 )
 from enigma_fed.wire.views import InvalidView, InviteView, PeerView, PingView
+from enigma_fed.wire.windows import Window
 
 _FRACTION: Final = 2.0**32
 _log = logging.getLogger(__name__)
@@ -251,6 +252,11 @@ class Federation(Door):
         did = self._find(ref).did
         return self._view(await self._apply(lambda m: rules.pause(m, did, paused)))
 
+    async def expect_offline(self, ref: str, windows: tuple[Window, ...]) -> PeerView:
+        """Say when the peer is expected to be off, each day; raises PeerNotFound, WriteFailed."""
+        did = self._find(ref).did
+        return self._view(await self._apply(lambda m: rules.expect_offline(m, did, windows)))
+
     async def remove(self, ref: str) -> PeerView:
         """Remove a peer, or turn a waiting joiner away, at once; the peer as it was (invariant 6).
 
@@ -351,11 +357,12 @@ class Federation(Door):
         return inviting.waiting(self._store.membership, self._now())
 
     def _view(self, node: Node) -> PeerView:
-        now = self._clock.boot()
+        now, wall = self._clock.boot(), self._clock.wall()
         alive = liveness(
             self._heard_at.get(node.did), now, self._interval, path_ready=self._hooks.path_ready()
         )
-        return peer_view(node, self._store.observations.get(node.did), alive.value, self._clock.wall())
+        shown = within_windows(alive, node.offline_windows, minute_of_day(wall))
+        return peer_view(node, self._store.observations.get(node.did), shown.value, wall)
 
     def _last_seen(self, membership: Membership, did: Did) -> int | None:
         node = membership.nodes.find(did)

@@ -2,7 +2,7 @@
 
 The Rust agent's file reads too: it has no `stage`, its times carry nanoseconds, its onion
 addresses may lack `.onion`. An entry that is not valid here is kept as JSON text and never dialled;
-a name or a state that is not valid here is left out.
+a name, a state or a window that is not valid here is left out.
 """
 
 from __future__ import annotations
@@ -10,11 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from enigma_fed.base.errors import WireError
+from enigma_fed.base import limits
+from enigma_fed.base.errors import FieldInvalid, WireError
 from enigma_fed.base.ids import Did, OnionAddress
 from enigma_fed.wire import fields, hexadecimal, strictjson, timestamps
 from enigma_fed.wire.records import Node, NodesFile, Role, Stage, Tombstone, TrustLevel
 from enigma_fed.wire.state import Snapshot, snapshot_from_object, snapshot_to_object
+from enigma_fed.wire.windows import Window
 
 TOKEN_HASH_BYTES: Final = 32
 _ONION_SUFFIX: Final = ".onion"
@@ -98,6 +100,7 @@ def encode_node(node: Node) -> Mapping[str, object]:
         "paused": node.paused,
         "they_forgot_us": node.they_forgot_us,
         "legacy": node.legacy,
+        "offline_windows": [str(window) for window in node.offline_windows],
     }
 
 
@@ -125,6 +128,7 @@ def decode_node(members: fields.Object) -> Node:
         paused=fields.boolean(members, "paused"),
         they_forgot_us=fields.boolean(members, "they_forgot_us"),
         legacy=fields.boolean(members, "legacy"),
+        offline_windows=_windows(members),
     )
 
 
@@ -157,6 +161,20 @@ def _last_state(members: fields.Object) -> Snapshot | None:
         return None if state is None else snapshot_from_object(state, lenient=True)
     except WireError:
         return None  # the next poll brings a new one; the membership must not be lost for it
+
+
+def _windows(members: fields.Object) -> tuple[Window, ...]:
+    items = members.get("offline_windows")
+    found = [] if not isinstance(items, list) else [_window(item) for item in items]
+    known = dict.fromkeys(window for window in found if window is not None)
+    return tuple(known)[: limits.OFFLINE_WINDOWS]
+
+
+def _window(item: object) -> Window | None:
+    try:
+        return Window.parse(item) if isinstance(item, str) else None
+    except FieldInvalid:
+        return None  # it only changes what is shown
 
 
 def _tombstone_out(tombstone: Tombstone) -> Mapping[str, object]:

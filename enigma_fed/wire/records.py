@@ -12,6 +12,7 @@ import msgspec
 
 from enigma_fed.base.ids import Did, OnionAddress
 from enigma_fed.wire.state import FullState, Snapshot
+from enigma_fed.wire.windows import Window
 
 
 class TrustLevel(enum.StrEnum):
@@ -89,6 +90,8 @@ class Node(msgspec.Struct, frozen=True, kw_only=True):
     they_forgot_us: bool = False
     legacy: bool = False
     """The owner lets it ask for our state with the old header set (PROTOCOL section 1.6)."""
+    offline_windows: tuple[Window, ...] = ()
+    """When our owner expects it to be off (PROTOCOL section 8)."""
 
     @property
     def display_name(self) -> str:

@@ -62,6 +62,7 @@ def peer_view(node: Node, observation: Observation | None, liveness: str, now: f
         they_forgot_us=node.they_forgot_us,
         legacy=node.legacy,
         liveness=liveness,
+        offline_windows=[str(window) for window in node.offline_windows],
         age_s=None if state is None else _age(now, state_at, observation),
         latency_ms=observation.latency_ms if observation else None,
         skew_s=observation.skew_s if observation else None,

@@ -70,7 +70,9 @@ class PeerView(View, frozen=True, kw_only=True):
     legacy: bool = False
     """It may ask for our state with the old header set, by the owner's wish."""
     liveness: str = "unknown"
-    """up, late, offline or unknown (PROTOCOL section 8)."""
+    """up, late, offline, offline-expected or unknown (PROTOCOL section 8)."""
+    offline_windows: list[str] = []
+    """When our owner expects it to be off, as 23:00-07:00 in this machine's time."""
     age_s: float | None = None
     """Age of the newest state here, in seconds."""
     latency_ms: float | None = None

@@ -131,7 +131,6 @@ FLOORS = {"base", "wire", "storage", "identity", "transports", "rpc", "state", "
 DECISIONS = {"rules.py", "liveness.py", "schedule.py"}
 # Modules of these floors without a test file of their own name, and what covers them instead.
 TESTED_ELSEWHERE = {
-    "base/clock.py": "nothing to decide in it; every test over real processes runs on it",
     "base/limits.py": "numbers; each is tested where it protects something",
     "base/rpc_errors.py": "tests/base/test_errors.py walks the whole tree of errors",
     "wire/base64url.py": "tests/wire/test_plain_formats.py",

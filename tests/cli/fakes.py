@@ -187,6 +187,10 @@ class FakeNode(Operations):
         self._call("peer_pause", ref, paused)
         return msgspec.structs.replace(self._found(ref), paused=paused)
 
+    def peer_offline(self, ref: str, windows: list[str]) -> PeerView:
+        self._call("peer_offline", ref, *windows)
+        return msgspec.structs.replace(self._found(ref), offline_windows=windows)
+
     def peer_sync(self, ref: str | None) -> list[PeerView]:
         self._call("peer_sync", ref)
         return self.peers

@@ -28,6 +28,8 @@ from tests.cli.homes import Forger, make_home
         (["remove", "cellar"], ("peer_remove", "cellar")),
         (["pause", "cellar"], ("peer_pause", "cellar", True)),
         (["pause", "cellar", "--resume"], ("peer_pause", "cellar", False)),
+        (["offline", "cellar", "23:00-07:00"], ("peer_offline", "cellar", "23:00-07:00")),
+        (["offline", "cellar", "--none"], ("peer_offline", "cellar")),
         (["sync"], ("peer_sync", None)),
         (["sync", "cellar"], ("peer_sync", "cellar")),
         (["ping", "cellar"], ("peer_ping", "cellar")),
@@ -65,6 +67,26 @@ def test_a_clock_that_differs_is_shown(skew: int | None, shown: str | None, prob
     assert ("Clock" in details) is (shown is not None)
     assert shown is None or shown in details
     assert ("its clock is 95 s behind ours" in invoke("peer", "list", node=node).out) is problem
+
+
+def test_windows_in_which_a_peer_is_off_are_said_and_shown() -> None:
+    said = invoke("peer", "offline", "cellar", "23:00-07:00", "12:00-13:00", node=FakeNode()).err
+    assert "cellar is expected to be off each day: 23:00-07:00, 12:00-13:00." in said
+    assert "at every time" in invoke("peer", "offline", "cellar", "--none", node=FakeNode()).err
+    away = msgspec.structs.replace(PEER, liveness="offline-expected", offline_windows=["23:00-07:00"])
+    node = FakeNode(peers=[away])
+    assert "offline-expected" in invoke("peer", "list", node=node).out
+    shown = invoke("peer", "show", "cellar", node=node).out
+    assert "offline-expected" in shown
+    assert "Expected to be off" in shown
+
+
+@pytest.mark.parametrize("words", [[], ["23:00-07:00", "--none"]])
+def test_either_windows_or_none_are_named(words: list[str]) -> None:
+    node = FakeNode()
+    refused = invoke("peer", "offline", "cellar", *words, node=node)
+    assert (refused.exit_code, node.calls) == (2, [])
+    assert "enigma-fed peer offline cellar 23:00-07:00" in refused.err
 
 
 def test_legacy_says_what_it_means_and_is_shown() -> None:

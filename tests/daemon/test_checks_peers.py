@@ -45,6 +45,8 @@ def test_a_peer_that_was_not_heard_for_a_week_is_named(scene: Scene) -> None:
 def test_a_paused_peer_may_be_silent_and_no_peers_say_nothing(scene: Scene) -> None:
     paused = peer(last_seen=to_text(NOW - 9 * DAY), paused=True)
     assert list(peers.away(with_peers(scene, paused))) == []
+    night = peer(last_seen=to_text(NOW - 9 * DAY), liveness="offline-expected")
+    assert list(peers.away(with_peers(scene, night))) == []
     [finding] = peers.away(with_peers(scene, peer(last_seen=to_text(NOW - 5))))
     assert (finding.result, finding.detail) == ("ok", "1 peer, none silent for more than a week")
 

@@ -35,6 +35,7 @@ async def test_what_is_not_there_is_not_found(desk: Desk) -> None:
         (calls.INVITE_REVOKE, calls.InviteRef(invite_id="00000000")),
         (calls.PEER_APPROVE, calls.PeerRef(ref="nobody")),
         (calls.PEER_REMOVE, calls.PeerRef(ref="nobody")),
+        (calls.PEER_OFFLINE, calls.PeerOffline(ref="nobody", windows=["23:00-07:00"])),
         (calls.PEER_PAUSE, calls.PeerPause(ref="nobody", paused=True)),
     ):
         with pytest.raises(NotFound):
@@ -44,3 +45,9 @@ async def test_what_is_not_there_is_not_found(desk: Desk) -> None:
 async def test_a_trust_level_that_does_not_exist_is_named_with_those_that_do(desk: Desk) -> None:
     with pytest.raises(FieldInvalid, match="trusted, observer, untrusted"):
         await desk.serve(calls.PEER_TRUST, calls.PeerTrust(ref="x", level="root"))
+
+
+async def test_a_window_that_is_none_changes_nothing(desk: Desk) -> None:
+    for windows in (["23-7"], ["07:00-07:00"]):
+        with pytest.raises(FieldInvalid, match="a window must"):
+            await desk.serve(calls.PEER_OFFLINE, calls.PeerOffline(ref="x", windows=windows))

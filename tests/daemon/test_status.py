@@ -214,3 +214,8 @@ def test_when_most_peers_agree_it_is_this_machines_clock() -> None:
 def test_an_onion_that_the_owner_has_to_make_is_the_next_step() -> None:
     [step, *_] = next_steps([PEER], [], tor("probing", mode="socks"))
     assert "enigma-fed doctor" in step
+
+
+def test_nobody_is_told_to_look_after_a_peer_that_is_expected_to_be_off() -> None:
+    night = compose(NODE, [peer(liveness="offline-expected")], [], RUNNING)
+    assert (night.peers, night.next_steps) == ({"offline-expected": 1}, [])

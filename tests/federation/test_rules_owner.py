@@ -8,6 +8,7 @@ from enigma_fed.base.errors import PeerNotFound
 from enigma_fed.base.rpc_errors import NotAllowed, Unsigned
 from enigma_fed.federation import rules
 from enigma_fed.wire.records import Ending, Stage, TrustLevel
+from enigma_fed.wire.windows import parse_windows
 from tests.support.identities import did
 from tests.support.members import NOW, incoming, member, outgoing, pending
 from tests.support.memberships import membership
@@ -22,6 +23,16 @@ def test_trust_the_legacy_mark_and_pauses_are_the_owners() -> None:
     kept = rules.set_trust(membership(nodes=[marked]), did(1), TrustLevel.TRUSTED).result
     assert kept.legacy
     assert rules.pause(before, did(1), paused=True).result.paused
+
+
+def test_when_a_peer_is_expected_to_be_off_is_the_owners_word() -> None:
+    before = membership(nodes=[member(1), member(2)])
+    windows = parse_windows(["23:00-07:00"])
+    after = rules.expect_offline(before, did(1), windows).membership
+    assert [node.offline_windows for node in after.nodes.nodes] == [windows, ()]
+    assert rules.expect_offline(after, did(1), ()).membership.nodes == before.nodes
+    with pytest.raises(PeerNotFound):
+        rules.expect_offline(before, did(3), windows)
 
 
 def test_a_word_that_changes_nothing_writes_nothing() -> None:

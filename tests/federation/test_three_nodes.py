@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from enigma_fed.base import limits
+from enigma_fed.base.clock import minute_of_day
 from enigma_fed.base.errors import (
     AlreadyAccepted,
     AlreadyFederated,
@@ -19,6 +20,7 @@ from enigma_fed.federation.rules import FORGOTTEN, REMOVED_US
 from enigma_fed.wire import invite
 from enigma_fed.wire.join import JoinParams, joining_message
 from enigma_fed.wire.records import Stage, TrustLevel
+from enigma_fed.wire.windows import Window, parse_windows
 from tests.support.fakenetwork import Home, Network, pass_time, until
 from tests.support.memberships import commit
 
@@ -334,6 +336,11 @@ async def test_polls_keep_the_interval_back_off_and_come_back_when_the_peer_is_h
     network.offline.add(joiner.did)
     await pass_time(network, 6 * HOUR, step=30)
     assert inviter.federation.peer("barn").liveness == "offline"
+    noon, now = parse_windows(["12:00-13:00"]), minute_of_day(network.clock.wall())
+    minute = Window(now, (now + 1) % 1440)
+    assert (await inviter.federation.expect_offline("barn", (*noon, minute))).liveness == "offline-expected"
+    after = Window(minute.end, now)
+    assert (await inviter.federation.expect_offline("barn", (after,))).liveness == "offline"
     calls = inviter.calls
     await pass_time(network, 2 * HOUR, step=30)
     assert inviter.calls - calls <= 3

@@ -70,6 +70,12 @@ def nodes() -> list[Row]:
             [good["did"]],
             0,
         ),
+        (
+            "a window that is none is left out",
+            {"nodes": [{**good, "offline_windows": ["23:00-07:00", "23-7", 7]}]},
+            [good["did"]],
+            0,
+        ),
         ("a DID twice", {"nodes": [good, {**good, "trust_level": "trusted"}]}, [good["did"]], 1),
         ("an entry that is a number", {"nodes": [10**30, good]}, [good["did"]], 1),
     ]

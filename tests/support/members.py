@@ -6,6 +6,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from enigma_fed.base import limits
 from enigma_fed.wire.records import (
     Ending,
     IncomingInvite,
@@ -21,6 +22,7 @@ from enigma_fed.wire.records import (
     TrustLevel,
 )
 from enigma_fed.wire.state import FullState, Snapshot
+from enigma_fed.wire.windows import Window
 from tests.support.identities import did, onion
 
 NOW = 1_800_000_000
@@ -103,6 +105,8 @@ _times = st.integers(0, 253402300799)
 _hashes = st.binary(min_size=32, max_size=32)
 _names = st.none() | st.sampled_from(["attic", "Gro\u00dfmutters Keller", "x" * 64])
 _errors = st.none() | st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=40)
+_minutes = st.integers(0, 24 * 60 - 1)
+_windows = st.builds(Window, _minutes, _minutes).filter(lambda window: window.start != window.end)
 _snapshots = st.builds(
     Snapshot,
     node_name=_names,
@@ -136,6 +140,7 @@ def nodes() -> st.SearchStrategy[Node]:
             paused=st.booleans(),
             they_forgot_us=st.booleans(),
             legacy=st.booleans(),
+            offline_windows=st.lists(_windows, max_size=limits.OFFLINE_WINDOWS, unique=True).map(tuple),
         )
     )
 

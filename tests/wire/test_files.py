@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from enigma_fed.base import limits
 from enigma_fed.base.errors import WireError
 from enigma_fed.storage.seal import seal, unseal
 from enigma_fed.wire import invitesfile, nodesfile, observationsfile, timestamps
@@ -79,6 +80,21 @@ def test_an_encoder_that_remembers_gives_the_same() -> None:
 
 
 GOOD = through_disk(nodesfile.encode_node(members.member(1)))
+
+
+@pytest.mark.parametrize(
+    ("value", "windows"),
+    [
+        (None, []),
+        ("23:00-07:00", []),
+        ([7, "23-7", "07:00-07:00", "23:00-07:00", "23:00-07:00"], ["23:00-07:00"]),
+        ([f"0{n}:00-09:00" for n in range(9)], [f"0{n}:00-09:00" for n in range(limits.OFFLINE_WINDOWS)]),
+    ],
+)
+def test_a_window_that_is_none_costs_nobody_the_membership(value: object, windows: list[str]) -> None:
+    node = nodesfile.decode_node({**GOOD, "offline_windows": value})
+    assert [str(window) for window in node.offline_windows] == windows
+    assert nodesfile.decode_node(through_disk(nodesfile.encode_node(node))) == node
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ _NTP: Final = "sudo timedatectl set-ntp true"
 
 def away(scene: Scene) -> Iterator[Finding]:
     """Members that have not been heard for a week."""
-    members = [peer for peer in scene.peers if peer.did and not peer.paused]
+    members = [peer for peer in scene.peers if peer.did and not _may_be_silent(peer)]
     silent = [peer for peer in members if _silence(peer, scene.now) > _LONG_AWAY]
     for peer in silent:
         days = int(_silence(peer, scene.now) // 86400)
@@ -28,6 +28,10 @@ def away(scene: Scene) -> Iterator[Finding]:
         yield warning("peers", f"{_name(peer)} was not heard for {days} days", why, fix)
     if members and not silent:
         yield ok("peers", f"{count(len(members), 'peer')}, none silent for more than a week")
+
+
+def _may_be_silent(peer: PeerView) -> bool:
+    return peer.paused or peer.liveness == "offline-expected"
 
 
 def _silence(peer: PeerView, now: float) -> float:
