@@ -143,7 +143,7 @@ def _password(settings: TorSection, environ: Mapping[str, str]) -> str | None:
     try:
         if settings.control_password_file:
             modes.check_file(path, path.stat())
-        with path.open("rb") as file:
+        with modes.opened(path) as file:
             content = file.read(limits.TOR_PASSWORD_BYTES + 1)
         password = content.decode("utf-8").partition("\n")[0].rstrip("\r")
     except OSError as error:

@@ -23,7 +23,7 @@ class Disk:
 
     def read(self, path: Path, limit: int) -> bytes:
         """The whole file; raises FileNotFoundError, LooseModes, StoreDamaged when larger than `limit`."""
-        with path.open("rb") as file:
+        with modes.opened(path) as file:
             modes.check_file(path, os.fstat(file.fileno()))
             data = file.read(limit + 1)
         if len(data) > limit:
@@ -31,9 +31,9 @@ class Disk:
         return data
 
     def head(self, path: Path, size: int) -> bytes | None:
-        """The first bytes of the file, whatever its mode; None when there is none."""
+        """The first bytes of the file, whatever its mode; None when there is none. Raises OSError."""
         try:
-            with path.open("rb") as file:
+            with modes.opened(path) as file:
                 return file.read(size)
         except FileNotFoundError:
             return None

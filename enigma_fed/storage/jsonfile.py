@@ -196,7 +196,10 @@ class JsonFile(Generic[T]):
             raise StoreNewer(f"{path}: {error.detail}", hint=error.hint) from None
 
     def _copy_head(self) -> Head | None:
-        return read_head(self._disk.head(self.copy_path, HEAD_BYTES) or b"")
+        try:
+            return read_head(self._disk.head(self.copy_path, HEAD_BYTES) or b"")
+        except OSError as error:
+            raise self._unreadable(self.copy_path, error.strerror or str(error)) from error
 
     def _sound(self) -> _Loaded[T]:
         """The content, after a damaged file was replaced by its copy."""

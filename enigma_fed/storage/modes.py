@@ -5,13 +5,18 @@ from __future__ import annotations
 import os
 import stat
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 from enigma_fed.base.errors import LooseModes
 
 FILE_MODE: Final = 0o600
 FOLDER_MODE: Final = 0o700
 _OTHERS: Final = 0o077
+
+
+def opened(path: Path) -> BinaryIO:
+    """The file, to read; never waits for a writer where a named pipe has the name. Raises OSError."""
+    return open(path, "rb", opener=_open_at_once)
 
 
 def check_file(path: Path, status: os.stat_result) -> None:
@@ -54,3 +59,7 @@ def check_credential(path: Path, status: os.stat_result) -> None:
 def _check_owner(path: Path, status: os.stat_result) -> None:
     if status.st_uid not in (os.geteuid(), 0):
         raise LooseModes(f"{path} belongs to another user", hint="Run this as the owner of the data folder.")
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC)

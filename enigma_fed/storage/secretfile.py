@@ -28,7 +28,7 @@ def read_credential(path: Path) -> bytes:
     """The content, at most 64 KiB, of a key that systemd gave us; raises LooseModes, StoreDamaged."""
     try:
         modes.check_credential(path.parent, path.parent.stat())
-        with path.open("rb") as file:
+        with modes.opened(path) as file:
             modes.check_credential(path, os.fstat(file.fileno()))
             data = file.read(limits.SECRET_FILE_BYTES + 1)
     except OSError as error:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from enigma_fed.base import limits
-from enigma_fed.base.errors import StoreDamaged, StoreNewer
+from enigma_fed.base.errors import LooseModes, StoreDamaged, StoreNewer
 from enigma_fed.storage.disk import Disk
 from enigma_fed.storage.jsonfile import JsonFile
 from enigma_fed.storage.seal import seal
@@ -259,3 +260,23 @@ def test_a_file_that_is_too_large_is_a_damaged_one(
     (folder / "words.json").write_bytes(bytes(size + 1))
     monkeypatch.setattr(limits, "STORE_FILE_BYTES", size)
     assert words_file(folder).mend() == ("one",)
+
+
+@pytest.mark.parametrize("name", ["words.json", "words.json.bak", "words.json.recovered"])
+def test_a_named_pipe_in_the_place_of_a_file_is_refused_and_never_waited_for(
+    file: JsonFile[tuple[str, ...]], folder: Path, name: str
+) -> None:
+    (folder / name).unlink(missing_ok=True)
+    os.mkfifo(folder / name, 0o600)
+    with pytest.raises(LooseModes, match="not a plain file"):
+        file.mend()
+
+
+def test_a_copy_that_cannot_be_read_is_told_like_a_file(
+    file: JsonFile[tuple[str, ...]], folder: Path
+) -> None:
+    (folder / "words.json.bak").unlink()
+    (folder / "words.json.bak").mkdir()
+    for read in (file.read, file.mend):
+        with pytest.raises(StoreDamaged, match=r"words\.json\.bak: it cannot be read: Is a directory"):
+            read()
