@@ -202,6 +202,8 @@ TOR_CONTROL_RETRY_MAX: Final = 30
 """Longest pause between two tries to reach the control port of a tor that is not ours."""
 TOR_CONTROL_DEADLINE: Final = 20
 """Tor answers a control word within this time, or counts as hung."""
+TOR_CONTROL_FIRST_BYTES: Final = 64 * 1024
+"""What a control port may say before it has proved to be tor's: memory, since anybody may listen there."""
 TOR_HEARTBEAT: Final = 15
 """How often tor is asked whether it still answers and has the onion."""
 TOR_PROGRAM_PATIENCE: Final = 10

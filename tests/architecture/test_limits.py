@@ -125,6 +125,7 @@ ONE_PAST: Final = {
     "SELF_PROBE_MAX": TIMES + "test_tor_is_started_again_and_asked_again_with_growing_pauses_up_to_a_last",
     "TOR_CONTROL_RETRY_MAX": TOR + "test_a_control_port_that_is_gone_is_looked_for_again_soon",
     "TOR_CONTROL_DEADLINE": "tests/transports/test_controlauth.py::test_a_tor_that_hangs_is_given_up_in_time",
+    "TOR_CONTROL_FIRST_BYTES": "tests/transports/test_controlauth.py::test_a_port_that_has_proved_nothing_says_so_much_and_no_more",  # noqa: E501
     "TOR_HEARTBEAT": "tests/transports/test_system.py::test_a_tor_that_hangs_is_noticed_by_its_silence",
     "TOR_PROGRAM_PATIENCE": TOR + "test_a_program_that_hangs_says_nothing",
     "ONION_REPAIR_FIRST": "tests/transports/test_repair.py::test_nothing_is_due_before_the_patience_is_over",

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
+import socket
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,6 +18,7 @@ from enigma_fed.base.errors import TorControlFailed
 from enigma_fed.transports.tor import controlauth
 from enigma_fed.transports.tor.control import ControlLink
 from enigma_fed.transports.tor.controlauth import ControlAccess
+from enigma_fed.transports.tor.endpoint import Endpoint
 from tests.support.fakecontrol import FakeControl
 
 PASSWORD = 'with "quotes", \\ and ümlauts'
@@ -135,3 +140,76 @@ async def test_a_tor_that_hangs_is_given_up_in_time(tmp_path: Path, monkeypatch:
             with pytest.raises(TorControlFailed, match="does not answer"):
                 await link.version()
         await link.close()
+
+
+async def test_a_port_that_never_answers_is_left_for_good(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A thread that stayed with it would keep `doctor` and an agent that stops from ending."""
+    monkeypatch.setattr(limits, "TOR_CONTROL_DEADLINE", 0.2)
+    before = set(threading.enumerate())
+    async with FakeControl(tmp_path / "control") as tor, asyncio.timeout(30):
+        tor.hangs = True
+        with pytest.raises(TorControlFailed, match="does not answer"):
+            await open_link(ControlAccess(tor.endpoint))
+        await asyncio.get_running_loop().shutdown_default_executor()
+        left = [thread for thread in set(threading.enumerate()) - before if "asyncio" in thread.name]
+        assert left == []
+        assert tor.connections == 1
+
+
+async def test_a_port_where_nobody_takes_connections_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "TOR_CONTROL_DEADLINE", 0.2)
+    path = str(tmp_path / "control")
+    with socket.socket(socket.AF_UNIX) as listening, socket.socket(socket.AF_UNIX) as waiting:
+        listening.bind(path)
+        listening.listen(0)
+        waiting.connect(path)
+        async with asyncio.timeout(10):
+            with pytest.raises(TorControlFailed, match="nothing answers"):
+                await open_link(ControlAccess(Endpoint.unix(path)))
+
+
+@pytest.mark.parametrize("words", [b"250-x", b"250-x\r\n", b"250+x\r\n"])
+async def test_a_port_that_has_proved_nothing_says_so_much_and_no_more(words: bytes) -> None:
+    """limits.TOR_CONTROL_FIRST_BYTES: anybody may listen at a port that was only found."""
+    sent = 0
+
+    def talk(connection: socket.socket) -> None:
+        nonlocal sent
+        with connection, contextlib.suppress(OSError):
+            while sent < 64 * 2**20:
+                sent += connection.send(words * 1000)
+
+    with _talker(talk) as endpoint:
+        async with asyncio.timeout(30):
+            with pytest.raises(TorControlFailed):
+                await open_link(ControlAccess(endpoint))
+    assert sent < 32 * 2**20  # what lies in the kernel's buffers comes on top
+
+
+async def test_a_tor_that_proved_itself_may_say_more(tmp_path: Path) -> None:
+    async with FakeControl(tmp_path / "control") as tor:
+        link = await open_link(ControlAccess(tor.endpoint))
+        tor.info["version"] = "0.4.9.12 " + "x" * limits.TOR_CONTROL_FIRST_BYTES
+        assert await link.version() == "0.4.9.12"
+        await link.close()
+
+
+async def test_an_answer_that_makes_no_sense_is_an_error_of_ours(tmp_path: Path) -> None:
+    async with FakeControl(tmp_path / "control") as tor:
+        tor.refusals["GETINFO version"] = "250-version=none\r\n250 OK"
+        with pytest.raises(TorControlFailed, match="its connection failed"):
+            await open_link(ControlAccess(tor.endpoint))
+
+
+@contextlib.contextmanager
+def _talker(talk: Callable[[socket.socket], None]) -> Iterator[Endpoint]:
+    """A loopback port whose first caller is talked to, whatever it says."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=lambda: talk(listening.accept()[0]))
+        thread.start()
+        yield Endpoint(*listening.getsockname())
+        thread.join()

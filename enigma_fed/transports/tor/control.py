@@ -246,5 +246,5 @@ def _translated(call: Callable[[], Any]) -> Any:
         return call()
     except (stem.SocketClosed, BrokenPipeError, ConnectionError):
         raise TorControlFailed("its connection was closed") from None
-    except (stem.ControllerError, stem.connection.AuthenticationFailure, OSError) as error:
+    except (stem.ControllerError, stem.connection.AuthenticationFailure, OSError, ValueError) as error:
         raise TorControlFailed(f"its connection failed ({type(error).__name__})") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import grp
 import os
 import socket
@@ -35,19 +36,91 @@ class ControlAccess:
 
 
 def connect(stem: Any, access: ControlAccess) -> Any:
-    """A stem controller on a connection that has proved nothing yet; raises TorControlFailed."""
+    """A stem controller on a connection that has proved nothing yet; raises TorControlFailed.
+
+    The connection is the only one it ever has: stem would open another by itself, which nobody closes.
+    """
     endpoint = access.endpoint
     try:
-        user = _listening_user(endpoint)  # stem would leave its socket open when nobody listens
+        connection = _connected(endpoint)
     except PermissionError:
         raise TorControlFailed(f"{endpoint} may not be opened", hint=_group_hint(endpoint.path)) from None
     except OSError as error:
         raise TorControlFailed(f"nothing answers at {endpoint} ({_reason(error)})") from None
+    user = _listening_user(connection) if endpoint.is_unix else None
     if user is not None and not access.named and not may_listen(user, os.geteuid()):
+        connection.close()
         raise TorControlFailed(f"{endpoint} belongs to another user of this machine")
-    if endpoint.is_unix:
-        return stem.control.Controller.from_socket_file(endpoint.path)
-    return stem.control.Controller.from_port(endpoint.host, endpoint.port)
+    unproved = FirstWords(connection)
+    control = (
+        stem.socket.ControlSocketFile(endpoint.path, connect=False)
+        if endpoint.is_unix
+        else stem.socket.ControlPort(endpoint.host, endpoint.port, connect=False)
+    )
+    control._make_socket = unproved.take
+    control.connect()
+    controller = stem.control.Controller(control)
+    controller.unproved = unproved
+    return controller
+
+
+class FirstWords:
+    """A connected socket, as stem uses one, that ends when a port says too much before it has proved itself.
+
+    Who listens at a port that was only found may be anybody (invariant 7).
+    """
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+        self._file = connection.makefile("rwb")
+        self._taken = False
+        self._proved = False
+        self._left = limits.TOR_CONTROL_FIRST_BYTES
+
+    def take(self) -> FirstWords:
+        """Itself, once; raises ConnectionError from then on."""
+        if self._taken:
+            raise ConnectionError("a control connection is made once")
+        self._taken = True
+        return self
+
+    def proved(self) -> None:
+        """Whoever is there is tor: it may say what it likes."""
+        self._proved = True
+
+    def makefile(self, mode: str) -> FirstWords:
+        """What stem reads from and writes to: itself."""
+        assert mode == "rwb"
+        return self
+
+    def readline(self) -> bytes:
+        """The next line; raises ConnectionError when it is too much."""
+        if self._proved:
+            return self._file.readline()
+        line = self._file.readline(self._left + 1)
+        self._left -= len(line)
+        if self._left < 0 and not self._proved:  # it may have proved itself while we read
+            self._connection.shutdown(socket.SHUT_RDWR)
+            raise ConnectionError("it says too much")
+        return line
+
+    def write(self, data: bytes) -> int:
+        """Send, once flushed."""
+        return self._file.write(data)
+
+    def flush(self) -> None:
+        """Send now."""
+        self._file.flush()
+
+    def shutdown(self, how: int) -> None:
+        """End it, for whoever reads just now, too."""
+        self._connection.shutdown(how)
+
+    def close(self) -> None:
+        """Close it."""
+        self._connection.close()
+        with contextlib.suppress(OSError):  # what it could not send
+            self._file.close()
 
 
 def authenticate(stem: Any, controller: Any, access: ControlAccess) -> None:
@@ -70,21 +143,30 @@ def authenticate(stem: Any, controller: Any, access: ControlAccess) -> None:
         _say_password(controller, access)
     else:
         stem.connection.authenticate_none(controller)
+    controller.unproved.proved()
     # Not the controller's own step of that name: it may take a tor over that is not ours.
     stem.control.BaseController._post_authentication(controller)
 
 
-def _listening_user(endpoint: Endpoint) -> int | None:
-    """The user who listens there, None for TCP; raises OSError."""
+def _connected(endpoint: Endpoint) -> socket.socket:
+    """A connection, made in time; raises OSError."""
     family = (
         socket.AF_UNIX if endpoint.is_unix else socket.AF_INET6 if ":" in endpoint.host else socket.AF_INET
     )
-    with socket.socket(family) as looking:
-        looking.settimeout(limits.TOR_CONTROL_DEADLINE)
-        looking.connect(endpoint.path if endpoint.is_unix else (endpoint.host, endpoint.port))
-        if not endpoint.is_unix:
-            return None
-        raw = looking.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    connection = socket.socket(family)
+    try:
+        connection.settimeout(limits.TOR_CONTROL_DEADLINE)
+        connection.connect(endpoint.path if endpoint.is_unix else (endpoint.host, endpoint.port))
+    except BaseException:
+        connection.close()
+        raise
+    connection.settimeout(None)
+    return connection
+
+
+def _listening_user(connection: socket.socket) -> int:
+    """The user who listens at the other end of a Unix socket."""
+    raw = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
     user: int = _CREDENTIALS.unpack(raw)[1]
     return user
 
