@@ -144,15 +144,12 @@ class Exchange:
         )
 
     async def _store_state(self, node: Node, reply: Reply[StateAnswer]) -> None:
-        known = self._store.node(node.did)
-        if known is None:
-            return  # removed while the answer was on its way (invariant 6)
         seen = self._store.observations.get(node.did)
         state = rules.newer_state(seen.state if seen else None, reply.result, node.did, verify)
         name = state.snapshot.node_name if state is not None else None
         await self._apply(lambda m: rules.poll_answered(m, node, self._now(), name=name))
         if self._store.node(node.did) is None:
-            return
+            return  # removed while the answer was on its way (invariant 6)
         if seen is not None and seen.failures:
             _log.info("%s answers again", node.display_name)
         self._store.observe(

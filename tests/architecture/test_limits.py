@@ -110,7 +110,7 @@ ONE_PAST: Final = {
     "CONTROL_ANSWER_TIMEOUT": OUTGOING + "test_an_agent_that_never_answers",
     "STORE_FILE_BYTES": STORES + "test_a_store",
     "DISK_LOW": "tests/daemon/test_status.py::test_a_disk_with_little_room_is_told",
-    "ANOTHER_COPY_MEMORY": "tests/daemon/test_degraded.py::test_another_copy_suspends_joins_and_installs",
+    "ANOTHER_COPY_MEMORY": "tests/daemon/test_degraded.py::test_invariant_3_another_copy_suspends_joins",
     "RECOVERY_MARKER_BYTES": "tests/storage/test_recovery.py::test_invariant_5_a_marker_that_is_too_large",
     "FILES_SET_ASIDE": "tests/storage/test_jsonfile_damage.py::test_a_disk_that_damages_files_again",
     "LOCK_WAIT": "tests/daemon/test_operations.py::test_two_changing_commands_wait_for_each_other",

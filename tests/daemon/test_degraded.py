@@ -140,9 +140,7 @@ async def test_invariant_5_the_doctor_tells_of_a_recovered_store_and_of_a_missin
     assert [entry.result for entry in await found(home, "stores")] == ["ok"]
 
 
-async def test_another_copy_suspends_joins_and_installs(
-    build: Build, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_invariant_3_another_copy_suspends_joins(build: Build, monkeypatch: pytest.MonkeyPatch) -> None:
     """PROTOCOL section 5.2: until a day has passed without a foreign epoch."""
     home, copy = build("attic"), build("copy")
     await home.start()

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pytest
 
 from enigma_fed.base import limits
-from enigma_fed.base.errors import OperationFailed, RefusedByPeer, WriteFailed
+from enigma_fed.base.errors import OperationFailed, PeerNotFound, RefusedByPeer, WriteFailed
 from enigma_fed.base.ids import Did, OnionAddress
 from enigma_fed.base.tasks import Tasks
 from enigma_fed.federation.decision import put_node
@@ -71,6 +71,25 @@ async def test_invariant_6_a_removal_that_a_full_disk_stops_half_way_cuts_the_pe
         await inviter.federation.remove("barn")
     assert inviter.cuts == [joiner.did]
     inviter.disk.broken = False
+
+
+async def test_invariant_6_what_a_peer_answers_that_is_removed_meanwhile_is_not_kept(
+    network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inviter, joiner = await federated(network)
+    calling = network.call
+
+    async def removed_meanwhile(caller: Home, *rest: Any) -> Any:
+        reply = await calling(caller, *rest)
+        if caller is joiner:
+            await joiner.federation.remove("attic")
+        return reply
+
+    monkeypatch.setattr(network, "call", removed_meanwhile)
+    with pytest.raises(PeerNotFound):
+        await sync(joiner, "attic")
+    assert inviter.did not in joiner.store.observations
+    assert joiner.store.membership.nodes.nodes == ()
 
 
 async def test_a_join_whose_failure_cannot_be_stored_goes_on(network: Network) -> None:

@@ -133,7 +133,7 @@ def test_what_a_refused_poll_means() -> None:
 
 
 @pytest.mark.parametrize("word", ["unknown-peer", "removed", "not-allowed"])
-def test_the_answer_to_a_poll_of_before_says_nothing_about_a_newer_join(word: str) -> None:
+def test_invariant_11_an_answer_of_before_a_newer_join_says_nothing_about_that(word: str) -> None:
     asked = member(1, they_forgot_us=True)
     joined = accept(membership(nodes=[asked]), invite_of(1)).membership
     assert rules.poll_refused(joined, asked, word, NOW).membership is joined

@@ -298,7 +298,7 @@ async def test_a_peer_that_lost_us_is_said_to_have_forgotten_us(network: Network
     assert 1 <= joiner.calls - calls <= 3
 
 
-async def test_an_untrusted_peer_is_not_served_and_not_polled(network: Network) -> None:
+async def test_invariant_6_an_untrusted_peer_is_cut_not_served_and_not_polled(network: Network) -> None:
     inviter, joiner = network.home(1, "attic"), network.home(2, "barn")
     await federate(network, inviter, joiner)
     await inviter.federation.set_trust("barn", TrustLevel.UNTRUSTED)

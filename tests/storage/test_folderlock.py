@@ -32,7 +32,7 @@ def holding_process(folder: Path) -> subprocess.Popen[bytes]:
     return process
 
 
-def test_one_holder_at_a_time_and_the_waiter_can_tell_who(tmp_path: Path) -> None:
+def test_invariant_5_one_holder_at_a_time_and_the_waiter_can_tell_who(tmp_path: Path) -> None:
     first, second = FolderLock(tmp_path / "data"), FolderLock(tmp_path / "data")
     assert first.holder() is None
     first.acquire(0.0, kind="agent")
