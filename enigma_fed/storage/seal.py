@@ -51,9 +51,13 @@ def unseal(data: bytes) -> tuple[Mapping[str, object], int]:
     """Members and rev of a file's bytes; one without version has rev 0.
 
     Raises WireError for damage and StoreNewer for a version that is not ours: that one's content
-    may follow other rules, so its version is read first.
+    may follow other rules, so its version is read first. With our version in its place the sum holds
+    only when the version alone was damaged.
     """
-    if is_newer(data[:HEAD_BYTES]):
+    newer = _newer(data[:HEAD_BYTES])
+    if newer is not None:
+        if _was_ours(data, newer.span(1)):
+            raise WireError("its version does not match its sum")
         raise StoreNewer("it has a newer version", hint=_NEWER)
     # An integer of another agent beyond ours damages the entry that it stands in, not the file.
     body = strictjson.decode(data, limit=limits.STORE_FILE_BYTES, large_integers=True)
@@ -68,15 +72,14 @@ def unseal(data: bytes) -> tuple[Mapping[str, object], int]:
         raise WireError("its rev is not a number from 1")
     if not isinstance(sum_, str) or _DIGITS.fullmatch(sum_) is None:
         raise WireError("its sum is not 64 digits")
-    if digest(data.replace(sum_.encode(), _ZEROS.encode(), 1)) != sum_:
+    if _sum_of(data, sum_.encode()) != sum_.encode():
         raise WireError("its content does not match its sum")
     return body, rev
 
 
 def is_newer(head: bytes) -> bool:
-    """Whether a newer version wrote the file that begins like this."""
-    match = _VERSION.match(head)
-    return match is not None and int(match.group(1)) > VERSION
+    """Whether the file that begins like this says that a newer version wrote it."""
+    return _newer(head) is not None
 
 
 def read_head(head: bytes) -> Head | None:
@@ -85,6 +88,24 @@ def read_head(head: bytes) -> Head | None:
         return Head(True, 0, "")
     match = _HEAD.match(head)
     return Head(False, int(match.group(1)), match.group(2).decode()) if match else None
+
+
+def _newer(head: bytes) -> re.Match[bytes] | None:
+    match = _VERSION.match(head)
+    return match if match is not None and int(match.group(1)) > VERSION else None
+
+
+def _was_ours(data: bytes, version: tuple[int, int]) -> bool:
+    """Whether a file whose version, which stands at these bytes, seems newer is sound with ours there."""
+    start, end = version
+    restored = b"%b%d%b" % (data[:start], VERSION, data[end:])
+    head = _HEAD.match(restored)
+    return head is not None and _sum_of(restored, head.group(2)) == head.group(2)
+
+
+def _sum_of(data: bytes, sum_: bytes) -> bytes:
+    """The sum that these bytes should bear, where `sum_` stands."""
+    return digest(data.replace(sum_, _ZEROS.encode(), 1)).encode()
 
 
 def digest(data: bytes) -> str:

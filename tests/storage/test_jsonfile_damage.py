@@ -12,7 +12,7 @@ from enigma_fed.base import limits
 from enigma_fed.base.errors import LooseModes, StoreDamaged, StoreNewer
 from enigma_fed.storage.disk import Disk
 from enigma_fed.storage.jsonfile import JsonFile
-from enigma_fed.storage.seal import seal
+from enigma_fed.storage.seal import digest, seal
 from tests.support.wordsfile import words_file
 
 
@@ -45,6 +45,7 @@ DAMAGE: dict[str, Any] = {
     "null": lambda data: b"null",
     "no sum": lambda data: b'{"version": 1, "rev": 9, "words": []}',
     "a version that is no number": lambda data: data.replace(b'"version": 1', b'"version": "1"'),
+    "a version that was ours": lambda data: data.replace(b'"version": 1', b'"version": 3'),
     "a version of nought": lambda data: data.replace(b'"version": 1', b'"version": 0'),
     "a member twice": lambda data: data.replace(b'"words"', b'"words": [], "words"'),
     "without the member": lambda data: seal({}, 5),
@@ -65,6 +66,13 @@ def damaged(folder: Path, name: str) -> tuple[Path, JsonFile[tuple[str, ...]], b
         return path, made, None
     path.write_bytes(damage(path.read_bytes()))
     return path, made, path.read_bytes()
+
+
+def of_version_2(data: bytes) -> bytes:
+    """The file as a newer version would write it, with a sum that holds there."""
+    newer = data.replace(b'"version": 1', b'"version": 2')
+    sum_ = newer.split(b'"sum": "')[1][:64]
+    return newer.replace(sum_, digest(newer.replace(sum_, b"0" * 64)).encode())
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -223,7 +231,7 @@ def test_invariant_5_a_newer_version_is_never_moved_nor_written(
     file: JsonFile[tuple[str, ...]], folder: Path, name: str
 ) -> None:
     path = folder / name
-    path.write_bytes(path.read_bytes().replace(b'"version": 1', b'"version": 2'))
+    path.write_bytes(of_version_2(path.read_bytes()))
     for other in (None, b"{"):
         if other is not None:
             (folder / ({"words.json", "words.json.bak"} - {name}).pop()).write_bytes(other)

@@ -22,8 +22,16 @@ def test_invariant_5_every_single_flipped_bit_is_noticed() -> None:
     for bit in range(8 * len(data)):
         flipped = bytearray(data)
         flipped[bit // 8] ^= 1 << bit % 8
-        with pytest.raises((WireError, StoreNewer)):
+        with pytest.raises(WireError):
             unseal(bytes(flipped))
+
+
+def test_only_a_file_that_is_whole_with_our_version_in_it_is_damaged() -> None:
+    data = seal({"words": ["one"]}, 7).replace(b'"version": 1', b'"version": 12')
+    with pytest.raises(WireError, match="version"):
+        unseal(data)
+    with pytest.raises(StoreNewer):
+        unseal(data.replace(b"one", b"two"))
 
 
 def test_a_file_of_another_agent_has_rev_0_and_no_head() -> None:
