@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Final
 
 from enigma_fed.base import limits
-from enigma_fed.base.errors import AlreadyInitialised, NotInitialised, StoreDamaged, WriteFailed
+from enigma_fed.base.errors import AlreadyInitialised, NotInitialised, StoreDamaged
 from enigma_fed.storage import modes
 from enigma_fed.storage.disk import Disk
+
+_UNREADABLE: Final = (
+    "Give it back to this node's user with mode 600; when the disk cannot read it, restore it from a backup."
+)
 
 
 def write_new(path: Path, data: bytes, *, disk: Disk | None = None) -> None:
@@ -32,7 +37,8 @@ def read_credential(path: Path) -> bytes:
             modes.check_credential(path, os.fstat(file.fileno()))
             data = file.read(limits.SECRET_FILE_BYTES + 1)
     except OSError as error:
-        raise StoreDamaged(f"{path} cannot be read: {error.strerror or error}") from error
+        hint = "Look at the lines LoadCredential= of the service: systemctl cat enigma-fed"
+        raise StoreDamaged(f"{path} cannot be read: {error.strerror or error}", hint=hint) from error
     if len(data) > limits.SECRET_FILE_BYTES:
         raise StoreDamaged(f"{path} is larger than {limits.SECRET_FILE_BYTES} bytes")
     return data
@@ -41,7 +47,7 @@ def read_credential(path: Path) -> bytes:
 def read(path: Path, *, disk: Disk | None = None) -> bytes:
     """The content of a key file of at most 64 KiB.
 
-    Raises NotInitialised when there is none, LooseModes when others could read it.
+    Raises NotInitialised when there is none, LooseModes when others could read it, StoreDamaged.
     """
     disk = disk or Disk()
     disk.check_folder(path.parent)
@@ -50,4 +56,4 @@ def read(path: Path, *, disk: Disk | None = None) -> bytes:
     except FileNotFoundError:
         raise NotInitialised(f"{path} is missing", hint="Run: enigma-fed init") from None
     except OSError as error:
-        raise WriteFailed(f"{path} cannot be read: {error.strerror or error}") from error
+        raise StoreDamaged(f"{path} cannot be read: {error.strerror or error}", hint=_UNREADABLE) from error

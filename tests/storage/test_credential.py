@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from enigma_fed.base import limits
-from enigma_fed.base.errors import LooseModes, StoreDamaged, WriteFailed
+from enigma_fed.base.errors import LooseModes, StoreDamaged
 from enigma_fed.storage import secretfile
 
 
@@ -52,5 +52,5 @@ def test_a_secret_that_the_disk_does_not_give_is_an_error_of_the_disk(tmp_path: 
         def read(self, path: Path, limit: int) -> bytes:
             raise OSError(5, "Input/output error")
 
-    with pytest.raises(WriteFailed, match="Input/output error"):
+    with pytest.raises(StoreDamaged, match="Input/output error"):
         secretfile.read(path, disk=Failing())

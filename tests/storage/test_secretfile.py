@@ -63,7 +63,7 @@ def test_a_secret_that_the_disk_cannot_read_is_told(tmp_path: Path) -> None:
         def read(self, path: Path, limit: int) -> bytes:
             raise OSError(5, "Input/output error")
 
-    with pytest.raises(WriteFailed, match="Input/output error"):
+    with pytest.raises(StoreDamaged, match=r"cannot be read: Input/output error.*from a backup"):
         secretfile.read(tmp_path / "node.key", disk=Broken())
 
 
