@@ -42,6 +42,9 @@ def doctor(accept_recovered: bool, drop_invalid: bool) -> int:
     Each finding says what it is, why it matters and what to do. The exit code is 7 when a store is damaged,
     1 when something else is broken; warnings leave it at 0.
 
+    Of this machine's service, which commands without --data-dir speak to, it checks what its agent tells,
+    and says how to check its files.
+
     After a damaged file was replaced by its copy, --accept-recovered shows what the copy holds and asks;
     open invites are revoked with it, because their codes may have been used before.
 
@@ -64,13 +67,15 @@ def doctor(accept_recovered: bool, drop_invalid: bool) -> int:
 
     from enigma_fed.cli import output, wiring
     from enigma_fed.cli.tables import Shape
-    from enigma_fed.daemon.doctor import examine, exit_code
+    from enigma_fed.daemon.doctor import examine, examine_service, exit_code
+    from enigma_fed.daemon.operations import is_of_the_service
 
     here = current()
     paths = wiring.node_paths(here.flags)
     with output.progress("looking at the node"):
         settings, error = _settings(paths)
-        findings = examine(paths, settings, config_error=error)
+        look = examine_service if is_of_the_service(paths) else examine
+        findings = look(paths, settings, config_error=error)
     findings = [replace(entry, fix=output.hint(entry.fix)) for entry in findings]
     if here.json:
         output.data_json(findings)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import time
 from functools import partial
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from enigma_fed.cli.context import current
 from enigma_fed.cli.groups import Command
+
+if TYPE_CHECKING:
+    from enigma_fed.daemon.paths import Paths
 
 _LOOK_AGAIN: Final = 0.5
 """Seconds between two looks at the file while following it."""
@@ -44,19 +47,43 @@ _LOOK_AGAIN: Final = 0.5
     show_default=True,
     help="Only lines that are at least so important.",
 )
-def logs(follow: bool, lines: int, since: str | None, level: str) -> None:
+def logs(follow: bool, lines: int, since: str | None, level: str) -> int:
     """Show the agent's log.
 
     Keys, tokens and codes are blotted out in it, onion names shortened. What is kept at all is the setting
     log.level. With --json a line is an object (time, level, logger, message): an array of them, or one a line
-    with --follow.
+    with --follow. The log of this machine's service, which commands without --data-dir speak to, is the
+    journal: see `enigma-fed service logs`.
     """
-    from enigma_fed.cli import output, wiring
+    from enigma_fed.cli import wiring
+    from enigma_fed.daemon.operations import is_of_the_service
+
+    earliest = _earliest(since)
+    paths = wiring.node_paths(current().flags)
+    if is_of_the_service(paths):
+        return _journal(follow, lines, chosen=since is not None or level != "debug")
+    _file(paths, follow, lines, earliest, level)
+    return 0
+
+
+def _journal(follow: bool, lines: int, *, chosen: bool) -> int:
+    """What `service logs` shows; `chosen` says that only some lines are wanted, which needs the file."""
+    from enigma_fed.base.errors import UsageError
+    from enigma_fed.cli.service import logs as journal
+    from enigma_fed.daemon.paths import AS_THE_SERVICE
+
+    if chosen:
+        why = "--since and --level are for a log file, which only the service itself may read"
+        raise UsageError(why, hint=f"Begin with: {AS_THE_SERVICE} logs")
+    code: int = click.get_current_context().invoke(journal, scope="system", follow=follow, lines=lines)
+    return code
+
+
+def _file(paths: Paths, follow: bool, lines: int, earliest: str, level: str) -> None:
+    from enigma_fed.cli import output
     from enigma_fed.cli.loglines import followed, parse, tail
 
     here = current()
-    earliest = _earliest(since)
-    paths = wiring.node_paths(here.flags)
     path = paths.log_file
     if not path.exists():
         output.advise(f"There is no log yet: {path} is written by the agent (enigma-fed run).")
@@ -78,7 +105,7 @@ def logs(follow: bool, lines: int, since: str | None, level: str) -> None:
             output.data_json(parse(line))
         else:
             output.data(line)
-    if not shown and path.exists() and (since is not None or level != "debug"):
+    if not shown and path.exists() and (earliest or level != "debug"):
         output.talk("No line of the log is of that time and importance.")
 
 

@@ -5,6 +5,7 @@ The checks stand in daemon/checks/, one small function each; a new one is added 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Iterator, Mapping
@@ -18,7 +19,7 @@ from enigma_fed.daemon.calls import INVITE_LIST, PEER_LIST, STATUS, NoParams
 from enigma_fed.daemon.checks import copies, machine, node, peers, tor
 from enigma_fed.daemon.checks.scene import Check, Scene, failure
 from enigma_fed.daemon.local import LocalOperations
-from enigma_fed.daemon.paths import Paths
+from enigma_fed.daemon.paths import SYSTEM_DATA_DIR, SYSTEM_RUNTIME_DIR, Paths
 from enigma_fed.wire.views import Finding
 
 _PATIENCE: Final = 10.0
@@ -36,6 +37,18 @@ _OF_A_NODE: Final[tuple[tuple[str, Check], ...]] = (
     ("peers", peers.away),
     ("clock of peers", peers.skew),
     ("logs", node.logs),
+)
+_OF_THE_SERVICE: Final[tuple[tuple[str, Check], ...]] = (
+    ("agent", node.service),
+    ("second copy", copies.heard),
+    ("invites", peers.invites),
+    ("peers", peers.away),
+    ("clock of peers", peers.skew),
+    ("config", machine.config_file),
+    ("tor progress", tor.progress),
+    ("clock", machine.clock),
+    ("disk", machine.disk),
+    ("versions", machine.versions),
 )
 _OF_THE_MACHINE: Final[tuple[tuple[str, Check], ...]] = (
     ("config", machine.config_file),
@@ -69,6 +82,21 @@ def examine(
     return [finding for name, check in checks for finding in _guarded(name, check, scene)]
 
 
+def examine_service(
+    paths: Paths,
+    settings: Settings,
+    *,
+    environ: Mapping[str, str] = os.environ,
+    config_error: ConfigError | None = None,
+) -> list[Finding]:
+    """What can be seen of the machine's service by a user who commands it, but may not read its files."""
+    there = replace(paths, data_dir=SYSTEM_DATA_DIR, runtime_dir=SYSTEM_RUNTIME_DIR)
+    scene = Scene(there, settings, environ, time.time(), config_error)
+    with contextlib.suppress(EnigmaError):  # the check of the agent says that it does not answer
+        scene = _asked(scene)
+    return [finding for name, check in _OF_THE_SERVICE for finding in _guarded(name, check, scene)]
+
+
 def exit_code(findings: list[Finding]) -> int:
     """0 when nothing is broken, 7 when a store is, else 1."""
     broken = {entry.check for entry in findings if entry.result == "failure"}
@@ -84,17 +112,22 @@ def _is_empty(paths: Paths) -> bool:
 
 def _observed(scene: Scene) -> Scene:
     """The scene with what the agent says, else the files; as it is when neither can be read."""
-    socket = scene.paths.control_socket
     try:
-        if controlclient.answers(socket):
-            status = controlclient.call_agent(socket, STATUS, NoParams(), _PATIENCE)
-            known = controlclient.call_agent(socket, PEER_LIST, NoParams(), _PATIENCE)
-            open_invites = controlclient.call_agent(socket, INVITE_LIST, NoParams(), _PATIENCE)
-        else:
-            with LocalOperations(scene.paths, scene.settings, lock=None) as files:
-                status, known, open_invites = files.status(), files.peer_list(), files.invite_list()
+        if controlclient.answers(scene.paths.control_socket):
+            return _asked(scene)
+        with LocalOperations(scene.paths, scene.settings, lock=None) as files:
+            status, known, open_invites = files.status(), files.peer_list(), files.invite_list()
     except EnigmaError:
         return scene  # the check of the agent, or of the stores, says why
+    return replace(scene, status=status, peers=tuple(known), invites=tuple(open_invites))
+
+
+def _asked(scene: Scene) -> Scene:
+    """The scene with what the agent says; raises EnigmaError."""
+    socket = scene.paths.control_socket
+    status = controlclient.call_agent(socket, STATUS, NoParams(), _PATIENCE)
+    known = controlclient.call_agent(socket, PEER_LIST, NoParams(), _PATIENCE)
+    open_invites = controlclient.call_agent(socket, INVITE_LIST, NoParams(), _PATIENCE)
     return replace(scene, status=status, peers=tuple(known), invites=tuple(open_invites))
 
 

@@ -163,13 +163,18 @@ class RemoteOperations(Operations):
         return controlclient.call_agent(self._socket, call, params)
 
 
+def is_of_the_service(paths: Paths) -> bool:
+    """Whether commands speak to the machine's service: it runs, lets this user in, and no folder is named."""
+    return not paths.explicit and not paths.is_system and controlclient.answers(SYSTEM_CONTROL_SOCKET)
+
+
 def open_operations(paths: Paths, settings: Settings, *, mutating: bool) -> Operations:
     """The way to the node of these paths: its agent when one runs, else its files.
 
     A mutating command waits up to limits.LOCK_WAIT for another command. Raises LockBusy,
     NotInitialised, StoreError.
     """
-    if not paths.explicit and not paths.is_system and controlclient.answers(SYSTEM_CONTROL_SOCKET):
+    if is_of_the_service(paths):
         return RemoteOperations(SYSTEM_CONTROL_SOCKET, announce=True)
     if not keys.is_made(paths) and not controlclient.answers(paths.control_socket):
         raise NotInitialised(f"{paths.data_dir}", hint=_way_to_a_node(paths))

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
+from enigma_fed.daemon import operations
 from tests.cli.homes import Home, make_home
 
 
@@ -53,3 +56,14 @@ def test_doctor_says_why_and_what_to_do(tmp_path: Path) -> None:
     shown = home("doctor")
     assert "Peers find nobody here while it is down." in shown.out
     assert f"Start it: {home.hinted} run" in shown.out
+
+
+def test_doctor_looks_at_the_node_that_other_commands_speak_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(operations, "is_of_the_service", lambda paths: True)
+    shown = make_home(tmp_path, "attic")("doctor", "--json")
+    found = {finding["check"]: finding for finding in shown.json}
+    assert "this machine's service" in found["agent"]["detail"]
+    assert "keys" not in found
+    assert shown.exit_code == 1

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import logging
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from enigma_fed.base.log import JsonFormatter
 from enigma_fed.cli.loglines import LogLine, followed, parse, tail
+from enigma_fed.daemon import operations
+from enigma_fed.daemon.systemctl import Systemd
 from tests.cli.fakes import invoke
 from tests.cli.homes import make_home
 
@@ -35,6 +38,25 @@ def test_logs_without_a_folder_named_tells_of_the_service(
     for name in ("ENIGMA_FED_DATA_DIR", "STATE_DIRECTORY"):
         monkeypatch.delenv(name, raising=False)
     assert "enigma-fed service logs" in invoke("logs").err
+
+
+def test_logs_of_the_service_are_the_journal(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, ...]] = []
+    monkeypatch.setattr(operations, "is_of_the_service", lambda paths: True)
+    monkeypatch.setattr(Systemd, "require", lambda systemd: None)
+
+    def call(words: tuple[str, ...]) -> int:
+        asked.append(words)
+        return 3
+
+    monkeypatch.setattr(subprocess, "call", call)
+    assert invoke("logs", "--lines", "7", "--json").exit_code == 3
+    [words] = asked
+    assert {"--unit=enigma-fed.service", "--lines=7", "--output=json"} < set(words)
+    for chosen in (["--level", "error"], ["--since", "2h"]):
+        refused = invoke("logs", *chosen)
+        assert (refused.exit_code, refused.out, len(asked)) == (2, "", 1)
+        assert "sudo -u enigma-fed enigma-fed --data-dir /var/lib/enigma-fed logs" in refused.err
 
 
 def test_a_choice_that_leaves_no_line_says_so(kept: Path) -> None:

@@ -15,7 +15,7 @@ from enigma_fed.daemon.checks import node
 from enigma_fed.daemon.checks.scene import Check, Scene, count
 from enigma_fed.daemon.folder import take_folder
 from enigma_fed.daemon.init import initialise
-from enigma_fed.daemon.paths import SYSTEM_CONTROL_SOCKET, Paths
+from enigma_fed.daemon.paths import Paths
 from enigma_fed.storage.folderlock import FolderLock
 from enigma_fed.wire.views import Finding, StatusView
 from tests.support.views import NODE
@@ -32,14 +32,21 @@ def one(check: Check, scene: Scene) -> Finding:
     return finding
 
 
-def test_without_a_node_of_ones_own_the_way_to_the_service_is_named(
-    paths: Paths, settings: Settings, monkeypatch: pytest.MonkeyPatch
+def test_the_service_tells_what_its_agent_knows_and_how_to_look_at_its_files(
+    paths: Paths, settings: Settings
 ) -> None:
-    monkeypatch.setattr(node.controlclient, "answers", lambda path: path == SYSTEM_CONTROL_SOCKET)
-    assert "enigma-fed init" in one(node.no_node, Scene(paths, settings)).fix
-    unnamed = dataclasses.replace(paths, explicit=False)
-    found = one(node.no_node, Scene(unnamed, settings))
-    assert (found.result, found.fix.endswith("/var/lib/enigma-fed doctor")) == ("failure", True)
+    status = StatusView(node=NODE, running=True, pid=7)
+    recovered = msgspec.structs.replace(status, suspended=[Suspended.RECOVERED])
+    for said, results in (
+        (status, {"agent": "ok"}),
+        (recovered, {"agent": "ok", "stores": "failure"}),
+        (None, {"agent": "failure"}),
+    ):
+        *found, files = node.service(Scene(paths, settings, status=said))
+        assert {finding.check: finding.result for finding in found} == results
+        assert files.fix.endswith("sudo -u enigma-fed enigma-fed --data-dir /var/lib/enigma-fed doctor")
+    agent = next(node.service(Scene(paths, settings, status=status)))
+    assert NODE.name in agent.detail
 
 
 def test_a_new_node_is_well(scene: Scene) -> None:

@@ -7,10 +7,12 @@ import dataclasses
 import hashlib
 from pathlib import Path
 
+import pytest
+
 from enigma_fed.base.errors import ConfigError
 from enigma_fed.config import Settings, TorSection
 from enigma_fed.daemon.app import Agent
-from enigma_fed.daemon.doctor import examine, exit_code
+from enigma_fed.daemon.doctor import examine, examine_service, exit_code
 from enigma_fed.daemon.init import initialise
 from enigma_fed.daemon.paths import Paths
 from enigma_fed.wire.views import Finding
@@ -103,3 +105,22 @@ async def test_a_running_agent_is_asked(paths: Paths, settings: Settings) -> Non
         await agent.close()
     assert found["agent"].detail.endswith("and takes commands")
     assert found["listen address"].result == "ok"
+
+
+async def test_of_the_service_it_checks_what_the_agent_tells(
+    paths: Paths, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The service's own folder is not there to be read, as for a user who only commands it."""
+    initialise(paths, settings)
+    agent = Agent(settings, paths)
+    await agent.start()
+    nobodys = dataclasses.replace(paths, data_dir=paths.data_dir / "other")
+    monkeypatch.setattr(Paths, "control_socket", paths.control_socket)
+    found = await asyncio.to_thread(examine_service, nobodys, settings)
+    await agent.close()
+    results = {finding.check: finding.result for finding in found}
+    assert (results["agent"], results["files"], results["disk"]) == ("ok", "warning", "ok")
+    assert not results.keys() & {"keys", "file modes", "logs", "node"}
+    assert exit_code(found) == 0
+    gone = await asyncio.to_thread(examine_service, nobodys, settings)
+    assert {finding.check: finding.result for finding in gone}["agent"] == "failure"

@@ -23,7 +23,7 @@ from enigma_fed.daemon.folder import take_folder
 from enigma_fed.daemon.init import initialise
 from enigma_fed.daemon.local import LocalOperations
 from enigma_fed.daemon.operations import RemoteOperations, open_operations
-from enigma_fed.daemon.paths import Paths
+from enigma_fed.daemon.paths import SYSTEM_CONTROL_SOCKET, SYSTEM_DATA_DIR, Paths
 from enigma_fed.storage.folderlock import FolderLock
 
 
@@ -134,3 +134,14 @@ def test_an_unnamed_node_is_the_systems_when_its_agent_runs(
 def test_a_remote_call_without_an_agent_says_so(paths: Paths) -> None:
     with pytest.raises(AgentNotRunning):
         RemoteOperations(paths.control_socket).status()
+
+
+def test_a_command_speaks_to_the_service_where_that_runs_and_no_folder_is_named(
+    paths: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unnamed = dataclasses.replace(paths, explicit=False)
+    assert not operations.is_of_the_service(unnamed)
+    monkeypatch.setattr(operations.controlclient, "answers", lambda path: path == SYSTEM_CONTROL_SOCKET)
+    assert operations.is_of_the_service(unnamed)
+    assert not operations.is_of_the_service(paths)
+    assert not operations.is_of_the_service(dataclasses.replace(unnamed, data_dir=SYSTEM_DATA_DIR))

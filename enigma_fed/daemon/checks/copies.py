@@ -11,7 +11,7 @@ from enigma_fed.base.errors import EnigmaError
 from enigma_fed.daemon import controlclient
 from enigma_fed.daemon.calls import IDENTITY, NoParams
 from enigma_fed.daemon.checks.scene import Scene, failure, ok, warning
-from enigma_fed.daemon.paths import AS_THE_SERVICE, SYSTEM_CONTROL_SOCKET, SYSTEM_DATA_DIR, resolve_paths
+from enigma_fed.daemon.paths import SYSTEM_CONTROL_SOCKET, SYSTEM_DATA_DIR, resolve_paths
 from enigma_fed.identity import files as identity_files
 from enigma_fed.wire.views import Finding, NodeView
 
@@ -29,13 +29,14 @@ def second_copy(scene: Scene) -> Iterator[Finding]:
     did = _did_in(scene.paths.data_dir)
     if did is None:
         return  # the check of the keys says why
-    found = [*_heard(scene), *_agents(scene, did), *_folders(scene, did)]
+    found = [*heard(scene), *_agents(scene, did), *_folders(scene, did)]
     yield from found
     if not found:
         yield ok("second copy", "none seen")
 
 
-def _heard(scene: Scene) -> Iterator[Finding]:
+def heard(scene: Scene) -> Iterator[Finding]:
+    """What the self-probe of a running agent heard."""
     if scene.status is not None and scene.status.another_copy:
         detail = "another copy of this node runs somewhere and answers at our onion"
         yield failure("second copy", detail, _WHY, "Stop one of the two, and remove its data folder.")
@@ -47,10 +48,6 @@ def _agents(scene: Scene, did: str) -> Iterator[Finding]:
             detail = f"an agent on {node.data_dir} runs with the same identity"
             fix = "Stop one of the two agents, and move its data folder away."
             yield failure("second copy", detail, _WHY, fix)
-        elif node.data_dir == str(SYSTEM_DATA_DIR) and not scene.paths.explicit:
-            detail = f"this machine's service runs {node.name}; this looks at {scene.paths.data_dir}"
-            fix = f"To look at the service: {AS_THE_SERVICE} doctor"
-            yield warning("second copy", detail, "Commands without --data-dir speak to the service.", fix)
 
 
 def _others(scene: Scene) -> Iterator[NodeView]:

@@ -14,7 +14,7 @@ from enigma_fed.daemon import controlclient
 from enigma_fed.daemon.checks.scene import Scene, count, failure, ok, size, warning
 from enigma_fed.daemon.degraded import describe
 from enigma_fed.daemon.init import load_keys
-from enigma_fed.daemon.paths import AS_THE_SERVICE, SYSTEM_CONTROL_SOCKET, Paths
+from enigma_fed.daemon.paths import AS_THE_SERVICE, Paths
 from enigma_fed.federation.store import FederationStore
 from enigma_fed.storage import modes
 from enigma_fed.storage.folderlock import FolderLock
@@ -32,11 +32,26 @@ _TOR_LOG_LARGE: Final = 16 * limits.TOR_LOG_BYTES
 def no_node(scene: Scene) -> Iterator[Finding]:
     """Nothing of a node is there."""
     detail = f"there is no node in {scene.paths.data_dir} yet"
-    if not scene.paths.explicit and controlclient.answers(SYSTEM_CONTROL_SOCKET):
-        why = "Commands without --data-dir speak to this machine's service; the doctor looks at files."
-        yield failure("node", detail, why, f"To look at the service: {AS_THE_SERVICE} doctor")
-        return
     yield failure("node", detail, "Everything else needs one.", "Make one: enigma-fed init")
+
+
+def service(scene: Scene) -> Iterator[Finding]:
+    """What the agent of the machine's service says of itself to a user who may not read its files."""
+    status = scene.status
+    if status is None:
+        why = "Nothing can be asked or changed meanwhile."
+        fix = "See what it does: enigma-fed service logs"
+        yield failure("agent", "this machine's service takes commands and does not answer", why, fix)
+    else:
+        name = f"{status.node.name} ({status.node.data_dir}), the node of this machine's service"
+        yield ok("agent", f"{name}, runs (process {status.pid}) and takes commands")
+        if Suspended.RECOVERED in status.suspended:
+            why = "The copy may be older: until you accept it, there are no joins and no installs."
+            fix = "See what it holds: enigma-fed doctor --accept-recovered"
+            yield failure("stores", "a damaged file was replaced by its copy", why, fix)
+    detail = "not looked at: keys, stores and logs are for the service alone to read"
+    why = "What is wrong with them can keep the agent from its next start."
+    yield warning("files", detail, why, f"To look at them: {AS_THE_SERVICE} doctor")
 
 
 def keys(scene: Scene) -> Iterator[Finding]:
