@@ -9,7 +9,14 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from enigma_fed.base import limits
-from enigma_fed.base.errors import StoreChanged, StoreDamaged, StoreError, WireError, WriteFailed
+from enigma_fed.base.errors import (
+    StoreChanged,
+    StoreDamaged,
+    StoreError,
+    StoreRecovered,
+    WireError,
+    WriteFailed,
+)
 from enigma_fed.base.ids import Did
 from enigma_fed.federation.decision import Decide, Decision, File, Order, written
 from enigma_fed.federation.repair import repair
@@ -121,7 +128,8 @@ class FederationStore:
         """Decide on the newest membership and store what was decided; whether anything was written.
 
         One at a time; what `decide` raises is raised and nothing is written. Once begun it ends
-        even if the caller is cancelled, so memory and disk never part. Raises StoreError, WriteFailed.
+        even if the caller is cancelled, so memory and disk never part. Raises StoreError (StoreRecovered: a
+        file was damaged meanwhile, and nothing is decided), WriteFailed.
         """
         return await self._to_the_end(self._transact(decide))
 
@@ -186,7 +194,9 @@ class FederationStore:
 
     async def _transact(self, decide: Decide[T]) -> tuple[Decision[T], bool]:
         async with self._lock:
-            if not self._settled:
+            if self._settled:
+                await asyncio.to_thread(self._notice_damage)
+            else:
                 await asyncio.to_thread(self._settle_again)
             decision = decide(self._membership)
             if decision.membership is self._membership:
@@ -205,6 +215,23 @@ class FederationStore:
         if self._membership is not self._stored:
             self._write(self._membership, Order.NODES_FIRST)
         self._settled, self._trouble = True, None
+
+    def _notice_damage(self) -> None:
+        """Put the copy in the place of a file that was damaged meanwhile, and raise StoreRecovered.
+
+        Who asked for the change did not know of it, and what the degraded mode forbids is decided before.
+        """
+        known = self.recoveries
+        self._nodes.read()
+        self._invites.read()
+        if self.recoveries == known:
+            return
+        self._settled = False
+        self._settle_again()
+        raise StoreRecovered(
+            "a file was damaged while the node ran; its copy is used now, and nothing else was changed",
+            hint="Look at it: enigma-fed doctor",
+        )
 
     def _write_or_follow(self, new: Membership, order: Order) -> None:
         """Write; after a failure the files may hold the old or the new, and memory follows them."""

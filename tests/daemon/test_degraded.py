@@ -197,3 +197,16 @@ async def test_invariant_5_an_agent_whose_disk_takes_no_writes_serves_and_recove
     status = await home.ask("status")
     assert not any("cannot be written" in warning for warning in status.warnings)
     assert len(await home.ask("invite_list")) == 2
+
+
+async def test_invariant_5_no_code_is_made_by_who_does_not_know_of_the_damage(build: Build) -> None:
+    """The agent notices at the next change, makes none, and works with the copy from then on."""
+    home = build("attic")
+    await home.start()
+    damage(home)()
+    with pytest.raises(StoreRecovered, match="while the node ran"):
+        await home.ask("invite_create", "observer", 3600)
+    assert (await home.ask("status")).suspended == ["recovered"]
+    with pytest.raises(StoreRecovered, match="suspended"):
+        await home.ask("invite_create", "observer", 3600)
+    assert await home.ask("invite_list") == []

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from enigma_fed.base import ids
-from enigma_fed.base.errors import EnigmaError, WriteFailed
+from enigma_fed.base.errors import EnigmaError, StoreRecovered, WriteFailed
 from enigma_fed.federation.decision import Decide, Decision, Order, find_holder
 from enigma_fed.federation.repair import repair
 from enigma_fed.federation.store import FederationStore
@@ -131,6 +131,9 @@ class History:
         begin = len(self.disk.steps)
         try:
             await self.store.transact(lambda _: decision)
+        except StoreRecovered:  # nothing was changed but the place of the damaged file
+            self._note(begin, (), (self.store.membership,))
+            return False
         except (WriteFailed, Killed):
             # The next start may find the old, the new, or what lies between; and goes on from there.
             self._note(begin, between, (*self._allowed, *between))

@@ -74,7 +74,9 @@ async def post(
 ) -> dict[str, Any]:
     """One such call by whoever has the header fields; the reply must be unsigned."""
     host = onion if onion.endswith(".onion") else f"{onion}.onion"
-    async with session.post(f"http://{host}/rpc/v1", json=body, headers=headers) as response:
+    # A connection of its own: a kept one is cut when the caller's rights change.
+    alone = {**headers, "Connection": "close"}
+    async with session.post(f"http://{host}/rpc/v1", json=body, headers=alone) as response:
         assert "Signature" not in response.headers
         reply: dict[str, Any] = json.loads(await response.read())
         return reply

@@ -106,9 +106,10 @@ async def older(history: History) -> None:
 
 
 async def found_while_running(history: History) -> None:
-    """The file is damaged while the agent runs: it notices at the next change."""
+    """The file is damaged while the agent runs: it notices at the next change, and makes the one after it."""
     await trusted(history)
     history.damage(NODES, b"")
+    assert not await history.apply(trusting(did(1), TrustLevel.OBSERVER))
     await history.apply(trusting(did(1), TrustLevel.OBSERVER))
     await history.accept()
 
