@@ -324,6 +324,11 @@ class WriteFailed(OperationFailed):
 
     code = "write-failed"
 
+    def __init__(
+        self, detail: str = "", *, hint: str = "Free space or repair the disk, then: enigma-fed doctor"
+    ) -> None:
+        super().__init__(detail, hint=hint)
+
 
 class TryLater(EnigmaError):
     """That is busy right now."""

@@ -75,7 +75,9 @@ def check_file(path: Path) -> None:
     if os.path.lexists(path):
         raise OperationFailed(f"--qr-file {path} exists already", hint="Choose another name.")
     if not path.absolute().parent.is_dir():
-        raise OperationFailed(f"--qr-file {path}: there is no such folder")
+        raise OperationFailed(
+            f"--qr-file {path}: there is no such folder", hint="Make it, or choose another."
+        )
 
 
 def write_file(text: str, path: Path) -> None:

@@ -254,7 +254,7 @@ class FederationStore:
 
     def _note(self, error: WriteFailed) -> None:
         if self._trouble is None:
-            _log.error("%s; nothing can be changed until that is over", error)
+            _log.error("%s: %s; nothing can be changed until that is over", error.what, error.detail)
         self._settled, self._trouble = False, error.detail
 
     def _write(self, new: Membership, order: Order) -> None:

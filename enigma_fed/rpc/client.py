@@ -31,6 +31,7 @@ T = TypeVar("T")
 
 _CALL_ID: Final = 1
 """One call a request, and the reply is bound to it by its signature: the id needs not vary."""
+_AGAIN: Final = "Unless it is paused, it is tried again by itself. See: enigma-fed peer show PEER"
 _NONCE_BYTES: Final = 16
 _TIMEOUT: Final = aiohttp.ClientTimeout(
     total=None, sock_connect=limits.CONNECT_TIMEOUT, sock_read=limits.READ_TIMEOUT
@@ -155,13 +156,15 @@ class RpcClient:
             async with scope:
                 with self._tracked(exchange):
                     answer = await self._converse(exchange)
-        except PeerUnreachable:
+        except PeerUnreachable as error:
             self._unanswered(onion)
+            error.hint = error.hint or _AGAIN
             raise
         except TimeoutError:
             self._unanswered(onion)
-            why = "it was removed here" if exchange.cut else f"no answer within {timeout:.0f} seconds"
-            raise PeerUnreachable(why) from None
+            if exchange.cut:
+                raise PeerUnreachable("it was removed here") from None
+            raise PeerUnreachable(f"no answer within {timeout:.0f} seconds", hint=_AGAIN) from None
         return _settle(exchange, answer, read)
 
     def cut(self, did: Did) -> None:
@@ -313,22 +316,22 @@ def _settle(exchange: _Exchange, answer: _Answer, read: Callable[[object], T]) -
     outcome = answer.outcome
     if answer.signed is None:
         claimed = outcome.error if outcome is not None and outcome.error is not None else ""
-        raise UnsignedReply(_describe(answer.status, claimed), claimed_code=claimed)
+        raise UnsignedReply(_describe(answer.status, claimed), hint=_AGAIN, claimed_code=claimed)
     if outcome is None:
-        raise PeerUnreachable("its answer breaks the format")
+        raise PeerUnreachable("its answer breaks the format", hint=_AGAIN)
     if outcome.error is not None:
         raise _refusal(exchange, outcome, answer.skew_s)
     try:
         result = read(outcome.result)
     except WireError as error:
-        raise PeerUnreachable(f"its answer breaks the format: {error.detail}") from None
+        raise PeerUnreachable(f"its answer breaks the format: {error.detail}", hint=_AGAIN) from None
     return Reply(result, answer.latency_s, answer.skew_s)
 
 
 def _refusal(exchange: _Exchange, outcome: Outcome, skew_s: int) -> PeerUnreachable | RefusedByPeer:
     code = outcome.error or ""
     if exchange.sent_again and code == Replayed.code:
-        return PeerUnreachable("the connection broke before its answer came")
+        return PeerUnreachable("the connection broke before its answer came", hint=_AGAIN)
     message = "".join(c for c in outcome.message if c.isprintable())[: limits.ERROR_CHARACTERS]
     if code == Stale.code and abs(skew_s) > limits.FRESHNESS_WINDOW:
         message = f"{message} (its clock is {skew_s:+d} s from ours)"

@@ -150,7 +150,10 @@ class JsonFile(Generic[T]):
     def _write(self, value: T, rev: int) -> None:
         data = seal(self._encode(value), rev)
         if len(data) > limits.STORE_FILE_BYTES:
-            raise WriteFailed(f"{self.path}: it would be larger than what is read back")
+            raise WriteFailed(
+                f"{self.path}: it would be larger than what is read back",
+                hint="Remove peers that are not needed any more: enigma-fed peer list",
+            )
         self._loaded = None  # until both copies stand, what is on disk is not known
         self._disk.replace(self.path, data)
         self._disk.replace(self.copy_path, data)

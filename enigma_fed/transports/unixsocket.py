@@ -25,7 +25,7 @@ def bind_private(path: Path, *, for_group: bool = False) -> socket.socket:
             hint="Choose a shorter folder.",
         )
     if path.exists() and not path.is_socket():
-        raise OperationFailed(f"{path} is in the way: it is no socket")
+        raise OperationFailed(f"{path} is in the way: it is no socket", hint="Move it away, and start again.")
     path.unlink(missing_ok=True)
     listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:

@@ -28,6 +28,11 @@ def test_text_says_what_why_and_what_to_do() -> None:
     assert str(error) == "The invite code has expired: it ended 3 hours ago. Ask for a new one."
 
 
+def test_a_write_that_failed_says_what_to_do() -> None:
+    assert "enigma-fed doctor" in errors.WriteFailed("nodes.json: No space left on device").hint
+    assert errors.WriteFailed(hint="Remove peers.").hint == "Remove peers."
+
+
 def test_a_refusal_keeps_the_word_of_the_peer() -> None:
     error = errors.RefusedByPeer("token-used", "another node used it")
     assert (error.code, error.exit_code) == ("token-used", 4)
