@@ -226,6 +226,7 @@ class RunningNode:
             around.random,
             self._clock_state.challenge_everyone,
             legacy_methods=(get_state, tokenless_join_method(self.federation)),
+            let_in=self._clock_state.let_in,
         )
 
     def _make_session(self, around: Surroundings) -> aiohttp.ClientSession:

@@ -88,6 +88,10 @@ class ClockState:
         self._steps.let_in(wall)
         return False
 
+    def let_in(self, wall: float) -> None:
+        """A request that was signed up to this Unix time, but not after now, was let in by a challenge."""
+        self._steps.let_in(wall)
+
     async def watch(self) -> None:
         """Look for steps when nobody calls, so that the time after one begins with it; never returns."""
         while True:

@@ -58,10 +58,12 @@ class RpcEndpoint:
         random: Callable[[int], bytes],
         challenge_everyone: Callable[[], bool] = lambda: False,
         legacy_methods: Iterable[Method] = (),
+        let_in: Callable[[float], None] = lambda wall: None,
     ) -> None:
         """`challenge_everyone` is asked on top of the first 180 s; `random` gives secret random bytes.
 
         `legacy_methods` are reached by the Rust agent's own requests, which are not signed as ours are.
+        `let_in` hears the Unix time up to which each answer to a challenge that passed was signed.
         """
         started = clock.boot()
         self._key = key
@@ -77,6 +79,7 @@ class RpcEndpoint:
             Challenger(random(_SECRET_BYTES)),
             lambda boot: in_start_window(boot, started) or challenge_everyone(),
             MethodTable(legacy_methods),
+            let_in,
         )
         self.statistics: Counter[str] = Counter()
         """Replies by the word of their error, `ok` for results, `bad-http` for what could not be read."""

@@ -16,7 +16,6 @@ from enigma_fed.base import limits
 from enigma_fed.base.errors import DidInvalid, WireError
 from enigma_fed.base.ids import Did
 from enigma_fed.base.rpc_errors import (
-    BadChallenge,
     BadDigest,
     BadSignature,
     InvalidParams,
@@ -25,7 +24,6 @@ from enigma_fed.base.rpc_errors import (
     MethodNotFound,
     ParseError,
     Removed,
-    Stale,
     TooLarge,
     UnknownPeer,
     UnknownToken,
@@ -34,6 +32,7 @@ from enigma_fed.base.rpc_errors import (
 from enigma_fed.identity.signing import verify
 from enigma_fed.rpc import rules
 from enigma_fed.rpc.challenge import Challenger
+from enigma_fed.rpc.freshness import Freshness
 from enigma_fed.rpc.legacydoor import LegacyDoor, LegacyKeeper
 from enigma_fed.rpc.methods import Method, MethodTable, Params, Standing, TokenParams
 from enigma_fed.rpc.noncetable import NonceTable
@@ -77,20 +76,18 @@ class Gate:
         challenger: Challenger,
         challenge_all: Callable[[float], bool],
         legacy_methods: MethodTable,
+        let_in: Callable[[float], None] = lambda wall: None,
     ) -> None:
         """`challenge_all` tells, at a boot time in seconds, whether every caller is to be challenged.
 
-        `legacy_methods` are those that the Rust agent's own requests reach.
+        `legacy_methods` are those that the Rust agent's own requests reach. `let_in` hears the Unix time up
+        to which each answer to a challenge that passed was signed.
         """
         self._own = str(own)
         self._methods = methods
         self._doorkeeper = doorkeeper
-        self._challenger = challenger
-        self._challenge_all = challenge_all
         self._nonces = NonceTable()
-        # By member: the newest time to come for which it signed an answer to a challenge. Its first try,
-        # signed for that time too, would be fresh then, its nonce forgotten.
-        self._ahead: dict[bytes, int] = {}
+        self._freshness = Freshness(challenger, challenge_all, self._nonces, let_in)
         self._legacy = LegacyDoor(legacy_methods, doorkeeper, self._nonces, challenge_all)
         self._parse_keyid = lru_cache(maxsize=limits.DIDS_CACHED)(Did.parse_url)
 
@@ -110,7 +107,7 @@ class Gate:
             raise TooLarge(f"an unknown DID has at most {limits.STRANGER_REQUEST_BYTES} bytes")
         if signed.audience != self._own:
             raise WrongAudience
-        self._check_freshness(signed, did, wall, boot)
+        self._freshness.check(signed, did.public_key, wall, boot)
         if standing is Standing.UNKNOWN:
             self._read_stranger(passage, body)
         if not contentdigest.matches(signed.digest, body):
@@ -149,20 +146,6 @@ class Gate:
         if passage.method is not None and passage.method.open_to_unknown:
             self._look_up_token(passage, passage.method)
 
-    def _check_freshness(self, signed: SignedRequest, did: Did, wall: float, boot: float) -> None:
-        if signed.challenge is not None:
-            if not self._challenger.holds(signed.challenge, did.public_key, signed.nonce, boot):
-                raise BadChallenge
-        elif rules.is_stale(signed.created, signed.expires, wall):
-            raise self._challenge("outside the time window", signed, did, boot)
-        elif signed.created <= self._ahead.get(did.public_key, 0):
-            raise self._challenge("its clock ran ahead before", signed, did, boot)
-        elif self._challenge_all(boot):
-            raise self._challenge("this node just started or does not trust its clock", signed, did, boot)
-
-    def _challenge(self, why: str, signed: SignedRequest, did: Did, boot: float) -> Stale:
-        return Stale(why, challenge=self._challenger.issue(did.public_key, signed.nonce, boot))
-
     def _look_up_token(self, passage: Passage, method: Method) -> None:
         params = self.read_params(passage, method)
         self._doorkeeper.check_token(params)
@@ -180,10 +163,9 @@ class Gate:
         if method is None and passage.broken is None:
             passage.broken = MethodNotFound()
         if method is not None and method.challenge and signed.challenge is None:
-            raise self._challenge(f"{method.name} always needs a challenge", signed, did, boot)
-        self._use_nonce(signed, did, None, wall, boot)
-        if signed.challenge is not None and signed.created > wall + limits.FRESHNESS_WINDOW:
-            self._ahead[did.public_key] = max(signed.created, self._ahead.get(did.public_key, 0))
+            why = f"{method.name} always needs a challenge"
+            raise self._freshness.challenge(why, signed, did.public_key, boot)
+        self._freshness.use(signed, did.public_key, wall, boot)
         passage.past_nonce = True
         if passage.standing is Standing.MEMBER:
             self._doorkeeper.heard(did)
@@ -197,7 +179,7 @@ class Gate:
         elif passage.method is None or not passage.method.open_to_unknown:
             passage.past_nonce = True
             raise UnknownPeer
-        self._use_nonce(signed, did, passage.token_hash, wall, boot)
+        self._freshness.use(signed, did.public_key, wall, boot, passage.token_hash)
         passage.past_nonce = True
 
     def _check_return(self, passage: Passage, body: bytes) -> None:
@@ -211,15 +193,6 @@ class Gate:
             pass
         passage.past_nonce = True
         raise Removed
-
-    def _use_nonce(
-        self, signed: SignedRequest, did: Did, token_hash: bytes | None, wall: float, boot: float
-    ) -> None:
-        # A challenged request never passes by its `created`, nor does its first try (`_ahead`): it need not
-        # be remembered up to that time.
-        created = signed.created if signed.challenge is None else int(wall)
-        end = rules.nonce_end(created, wall, boot)
-        self._nonces.use(did.public_key, signed.nonce, until=end, now=boot, token_hash=token_hash)
 
 
 def in_start_window(boot: float, started: float) -> bool:

@@ -58,6 +58,7 @@ PURE_PLACES = {
     "federation/statebudget.py",
     "rpc/challenge.py",
     "rpc/circuits.py",
+    "rpc/freshness.py",
     "rpc/noncetable.py",
     "rpc/places.py",
     "transports/tor/controlwords.py",

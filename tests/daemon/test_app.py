@@ -364,3 +364,12 @@ async def test_invariant_2_what_is_not_signed_reaches_two_methods(settings: Sett
         assert join.params is TokenlessJoin
     finally:
         await agent.close()
+
+
+async def test_invariant_1_the_gate_tells_the_clock_what_it_let_in(settings: Settings, paths: Paths) -> None:
+    agent = Agent(settings, paths, keep_log=False)
+    await agent.start()
+    try:
+        assert agent.node._endpoint._gate._freshness._let_in == agent.node._clock_state.let_in
+    finally:
+        await agent.close()

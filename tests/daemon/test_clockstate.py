@@ -95,6 +95,20 @@ def test_invariant_1_a_clock_set_back_has_to_catch_up_with_what_was_let_in() -> 
     assert not found.challenge_everyone()
 
 
+def test_invariant_1_what_passed_by_a_challenge_counts_too() -> None:
+    """Nobody else may have called since the start."""
+    clock = ManualClock()
+    found = state(clock)
+    clock.advance(7200)
+    found.let_in(clock.wall())
+    clock.step_wall(-3600)
+    assert found.challenge_everyone()
+    clock.advance(3600 + limits.CHALLENGE_AFTER_STEP - 0.5)
+    assert found.challenge_everyone()
+    clock.advance(1)
+    assert not found.challenge_everyone()
+
+
 def test_a_suspend_and_a_slewed_clock_are_no_steps() -> None:
     clock = ManualClock()
     found = settled(clock)

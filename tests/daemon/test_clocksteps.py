@@ -32,7 +32,10 @@ _EVENTS = st.lists(
     st.one_of(
         st.tuples(st.just("advance"), _SECONDS),
         st.tuples(st.just("step"), _SECONDS.flatmap(lambda s: st.sampled_from([s, -s, s / 3, -s / 3]))),
-        st.tuples(st.just("request"), st.integers(-60, 60)),
+        st.tuples(
+            st.sampled_from(["request", "first", "lost"]),
+            st.integers(-60, 60) | _SECONDS.flatmap(lambda s: st.sampled_from([s, -s])),
+        ),
         st.tuples(st.just("replay"), st.integers(0, 5)),
         st.tuples(st.just("restart"), st.just(0)),
     ),
@@ -44,3 +47,15 @@ _EVENTS = st.lists(
 @given(_EVENTS)
 def test_invariant_1_no_steps_and_restarts_let_a_request_in_twice(events: list[Event]) -> None:
     assert twice_let_in(events) is None
+
+
+def test_invariant_1_a_clock_set_back_past_what_a_slow_clock_signed_lets_nothing_in_twice() -> None:
+    """Its caller is always challenged: no other request said how late it was."""
+    hours: list[Event] = [("advance", 1800), ("advance", 1800), ("advance", 1800), ("advance", 1800)]
+    assert twice_let_in([*hours, *hours, ("request", -3600), ("step", -7200), *hours]) is None
+
+
+def test_invariant_1_what_a_fast_clock_signed_comes_in_once_however_the_clock_is_set() -> None:
+    hour: list[Event] = [("advance", 1800), ("advance", 1740), ("advance", 60), ("advance", 60)]
+    assert twice_let_in([("first", 3600), *hour]) is None
+    assert twice_let_in([("request", 0), ("step", -3600), ("request", 3600), *hour]) is None

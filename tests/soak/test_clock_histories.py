@@ -13,15 +13,17 @@ from typing import Final
 from tests.support.clockhistories import Event, twice_let_in
 
 HISTORIES: Final = int(os.environ.get("ENIGMA_FED_SOAK_CLOCK_HISTORIES", "1000000"))
-_SECONDS: Final = (1, 2, 3, 30, 59, 60, 61, 119, 120, 121, 122, 179, 180, 181, 300, 3600, 86400)
+_SECONDS: Final = (1, 2, 3, 30, 59, 60, 61, 119, 120, 121, 122, 179, 180, 181, 300, 3600, 7200, 86400)
 
 
 def _event(chance: random.Random) -> Event:
     seconds = chance.choice(_SECONDS) + chance.choice((0, 0, chance.random()))
-    what = chance.choice(("advance", "advance", "step", "request", "request", "replay", "restart"))
+    what = chance.choice(("advance", "advance", "step", "request", "request", "first", "lost", "restart"))
     if what == "step":
         return what, chance.choice((seconds, -seconds))
-    return what, chance.randint(-60, 60) if what == "request" else seconds
+    if what in ("advance", "restart"):
+        return what, seconds
+    return what, chance.choice((chance.randint(-60, 60), seconds, -seconds))
 
 
 def test_invariant_1_no_history_lets_a_request_in_twice() -> None:
