@@ -97,6 +97,7 @@ COMMANDS = (
     ("peer", "sync"),
     ("peer", "ping", "cellar"),
     ("peer", "pause", "cellar"),
+    ("peer", "offline", "cellar", "23:00-07:00"),
     ("peer", "remove", "cellar", "--yes"),
 )
 

@@ -302,6 +302,7 @@ def everyday(attic: House, cellar: House) -> None:
         ("trust", "grandma", "trusted"),
         ("pause", "grandma"),
         ("pause", "grandma", "--resume"),
+        ("offline", "grandma", "23:00-07:00"),
         ("sync",),
         ("show", "nobody"),
         ("approve", "grandma"),
