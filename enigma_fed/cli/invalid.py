@@ -19,7 +19,7 @@ def drop() -> int:
     from enigma_fed.cli.failures import Declined
 
     here = current()
-    with here.operations(mutating=False) as node:
+    with here.opened(mutating=False) as node:
         found = node.invalid()
     if found and not here.json:
         _show(found)

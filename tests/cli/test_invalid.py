@@ -57,6 +57,14 @@ def test_invariant_8_they_are_shown_without_their_codes_and_with_json_whole(home
     assert "nothing to drop" in home(*DROP).err
 
 
+def test_beside_a_damaged_file_they_can_be_dropped_like_all_that_takes_away(home: Home) -> None:
+    (home.data_dir / "federation" / "nodes.json").write_bytes(b"{")
+    shown = home(*DROP)
+    assert shown.exit_code == 0, shown.err
+    assert "Dropped: 1" in shown.err
+    assert "doctor --accept-recovered" in shown.err
+
+
 def test_a_long_one_is_cut() -> None:
     shown = invoke(*DROP, node=FakeNode(unusable=[InvalidView(file="nodes.json", text="[" + "x, " * 999)]))
     assert len(shown.out) < 600
