@@ -13,7 +13,7 @@ from typing import Protocol
 from enigma_fed.base import limits
 from enigma_fed.base.errors import WireError
 from enigma_fed.base.ids import Did
-from enigma_fed.base.rpc_errors import BadSignature, Stale, TooLarge, Unsigned
+from enigma_fed.base.rpc_errors import Stale, TooLarge, Unsigned
 from enigma_fed.identity.signing import verify
 from enigma_fed.rpc import rules
 from enigma_fed.rpc.methods import Method, MethodTable, NamesItself
@@ -74,9 +74,12 @@ class LegacyDoor:
     def _pass_reader(
         self, passage: Passage, request: LegacyRequest, body: bytes, wall: float, boot: float
     ) -> None:
-        """Let a legacy member read: size, mark, freshness, body, method, signature, nonce."""
+        """Let a legacy member read: size, mark, signature, freshness, body, method, nonce."""
         _check_size(body)
         if not self._keeper.is_legacy(request.did):
+            raise _unsigned()
+        # No word of its own: it would tell anybody who asks whom the owner marked.
+        if not verify(request.did.public_key, request.message, request.signature):
             raise _unsigned()
         if abs(wall - request.created) > limits.FRESHNESS_WINDOW:
             raise Stale("outside the time window")
@@ -85,8 +88,6 @@ class LegacyDoor:
                 "this node just started or does not trust its clock; no challenge fits such a request"
             )
         self._read_call(passage, body, open_to_unknown=False)
-        if not verify(request.did.public_key, request.message, request.signature):
-            raise BadSignature
         end = rules.nonce_end(request.created, wall, boot)
         self._nonces.use(request.did.public_key, request.timestamp, until=end, now=boot)
         passage.did = request.did
