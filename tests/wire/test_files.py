@@ -16,7 +16,7 @@ from enigma_fed.base import limits
 from enigma_fed.base.errors import WireError
 from enigma_fed.storage.seal import seal, unseal
 from enigma_fed.wire import invitesfile, nodesfile, observationsfile, timestamps
-from enigma_fed.wire.records import InvitesFile, NodesFile, Observation, Stage
+from enigma_fed.wire.records import InvitesFile, NodesFile, Observation, Stage, Tombstone
 from tests.support import members
 from tests.support.identities import did, onion
 from tests.support.samplehome import FOLDER, invites
@@ -80,6 +80,12 @@ def test_an_encoder_that_remembers_gives_the_same() -> None:
 
 
 GOOD = through_disk(nodesfile.encode_node(members.member(1)))
+
+
+def test_a_removed_peer_reads_as_it_was_written() -> None:
+    gone = Tombstone(did=did(1), removed_at=members.NOW, joined_with=(bytes(32),))
+    file = NodesFile(removed=(gone,))
+    assert nodesfile.decode(through_disk(nodesfile.encode(file))) == file
 
 
 @pytest.mark.parametrize(
