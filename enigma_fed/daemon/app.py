@@ -191,7 +191,7 @@ class RunningNode:
             state=snapshot_view(state.snapshot, state.started + state.ts),
             clock_synchronised=self._clock_state.synchronised,
             clock_behind=self._clock_state.behind,
-            challenge_all=self._clock_state.challenge_everyone(),
+            challenge_all=self._clock_state.in_doubt,
             another_copy=self._another_copy(),
             disk_free=shutil.disk_usage(self._view.data_dir).free,
         )

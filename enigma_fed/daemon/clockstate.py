@@ -75,15 +75,15 @@ class ClockState:
         """Whether the wall clock is before a time that this node wrote down, or served a request at."""
         return self._clock.wall() < self._steps.newest
 
-    def challenge_everyone(self) -> bool:
-        """True just after a start or a step of the wall clock, and while the clock is in doubt.
+    @property
+    def in_doubt(self) -> bool:
+        """True just after a start or a step of the wall clock, and while the clock cannot be trusted."""
+        return self._is_in_doubt(*self._look())
 
-        Asked for each request that looks fresh: an answer of False lets it in by its own times.
-        """
+    def challenge_everyone(self) -> bool:
+        """Whether a request that looks fresh is challenged (`in_doubt`); False lets it in by its times."""
         wall, boot = self._look()
-        if in_start_window(boot, self._started) or self._steps.stepped_lately(boot):
-            return True
-        if wall < self._steps.doubt_until or self.synchronised is not True:
+        if self._is_in_doubt(wall, boot):
             return True
         self._steps.let_in(wall)
         return False
@@ -97,6 +97,11 @@ class ClockState:
         while True:
             await self._clock.sleep(limits.CLOCK_LOOK)
             self._look()
+
+    def _is_in_doubt(self, wall: float, boot: float) -> bool:
+        if in_start_window(boot, self._started) or self._steps.stepped_lately(boot):
+            return True
+        return wall < self._steps.doubt_until or self.synchronised is not True
 
     def _look(self) -> tuple[float, float]:
         wall, boot = self._clock.wall(), self._clock.boot()

@@ -144,3 +144,20 @@ def test_the_newest_time_is_found_in_the_files() -> None:
 
 def test_the_kernel_answers() -> None:
     assert kernel_synchronised() in (True, False, None)
+
+
+def test_asking_for_the_status_lets_nobody_in() -> None:
+    """A look at a clock that runs far ahead is no request: set right, it means no doubt beyond the step's."""
+    clock = ManualClock()
+    found = state(clock)
+    clock.advance(limits.CHALLENGE_AFTER_START)
+    assert not found.in_doubt
+    clock.step_wall(86400)
+    assert found.in_doubt
+    clock.advance(limits.CHALLENGE_AFTER_STEP)
+    assert not found.in_doubt
+    clock.step_wall(-86400)
+    assert found.in_doubt
+    clock.advance(limits.CHALLENGE_AFTER_STEP)
+    assert not found.in_doubt
+    assert not found.behind
