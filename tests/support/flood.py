@@ -154,6 +154,8 @@ async def flood(port: int, requests: Iterable[bytes], connections: int = 32) -> 
                 answer = await caller.ask(request)
             except (OSError, EOFError):
                 words["closed"] += 1
+                if caller is not None:
+                    caller.close()
                 caller = None
                 continue
             words[answer.word if answer.status != 404 else "not-found"] += 1
@@ -205,29 +207,29 @@ class Calls:
         )
 
 
-async def call_now_and_then(port: int, receiver: Did, now: Clock, calls: Calls, pause: float) -> None:
-    """A member that polls until it is cancelled, each time on a new connection."""
-    while True:
+async def call_now_and_then(
+    port: int, receiver: Did, now: Clock, calls: Calls, pause: float, stop: asyncio.Event
+) -> None:
+    """A member that polls until it is told to stop, each time on a new connection."""
+    while not stop.is_set():
         begun = time.monotonic()
-        caller = await Caller.tcp(port)
-        calls.words[(await caller.ask(signed(key(1), receiver, now()))).word] += 1
+        with contextlib.closing(await Caller.tcp(port)) as caller:
+            calls.words[(await caller.ask(signed(key(1), receiver, now()))).word] += 1
         calls.seconds.append(time.monotonic() - begun)
-        caller.close()
-        await asyncio.sleep(pause)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), pause)
 
 
 @asynccontextmanager
 async def member_calls(port: int, receiver: Did, now: Clock, pause: float = 0.2) -> AsyncIterator[Calls]:
-    """Let a member poll inside the block."""
-    calls = Calls()
-    task = asyncio.create_task(call_now_and_then(port, receiver, now, calls, pause))
-    try:
-        yield calls
-    finally:
-        task.cancel()
-        await asyncio.wait({task})
-        if not task.cancelled() and (error := task.exception()) is not None:
-            raise error
+    """Let a member poll inside the block; its last call is answered before the block is over."""
+    calls, stop = Calls(), asyncio.Event()
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(call_now_and_then(port, receiver, now, calls, pause, stop))
+        try:
+            yield calls
+        finally:
+            stop.set()
 
 
 def main() -> None:
