@@ -361,35 +361,3 @@ def _build(values: Mapping[str, Value]) -> Settings:
     if settings.tor.onion and settings.tor.mode != "socks":
         raise ConfigError('tor.onion needs tor.mode = "socks": every other mode has the node\'s own onion')
     return settings
-
-
-def json_schema() -> dict[str, object]:
-    """The JSON Schema of the file, as in data/schemas/config.schema.json."""
-    sections: dict[str, dict[str, object]] = {}
-    for doc in describe():
-        section, _, name = doc.key.partition(".")
-        sections.setdefault(section, {})[name] = _schema_of(doc)
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "Configuration of enigma-fed (config.toml)",
-        **_table_schema(
-            {name: _table_schema(options) for name, options in sections.items()},
-        ),
-    }
-
-
-def _table_schema(properties: Mapping[str, object]) -> dict[str, object]:
-    return {"type": "object", "additionalProperties": False, "properties": dict(properties)}
-
-
-def _schema_of(doc: OptionDoc) -> dict[str, object]:
-    schema: dict[str, object] = {
-        "description": doc.meaning,
-        "type": "string" if doc.type == "text" else "integer",
-        "default": doc.default,
-    }
-    if doc.choices:
-        schema["enum"] = list(doc.choices)
-    if doc.least is not None and doc.most is not None:
-        schema |= {"minimum": doc.least, "maximum": doc.most}
-    return schema

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,6 @@ from enigma_fed.base.errors import ConfigError
 from enigma_fed.transports.tor.onionkey import OnionKey
 
 ONION = f"{OnionKey(bytes(32)).address}"
-SCHEMA = Path(__file__).parents[1] / "data" / "schemas" / "config.schema.json"
 
 
 def write(folder: Path, text: str) -> Path:
@@ -139,7 +137,3 @@ def test_value_finds_every_described_key() -> None:
     assert {doc.key: settings.value(doc.key) for doc in config.describe()} == {
         doc.key: doc.default for doc in config.describe()
     }
-
-
-def test_the_schema_in_data_is_the_one_of_the_code() -> None:
-    assert json.loads(SCHEMA.read_text(encoding="utf-8")) == config.json_schema()
