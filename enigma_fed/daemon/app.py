@@ -41,6 +41,7 @@ from enigma_fed.rpc.builtin import package_install
 from enigma_fed.rpc.client import RpcClient, SigningRequest
 from enigma_fed.rpc.endpoint import RpcEndpoint
 from enigma_fed.rpc.methods import MethodTable
+from enigma_fed.rpc.traffic import DayBytes, Traffic
 from enigma_fed.state.methods import get_state_method
 from enigma_fed.state.sampler import Sampler
 from enigma_fed.state.service import StateService
@@ -107,6 +108,7 @@ class RunningNode:
         self._address = own_address(self._onion, settings)
         self._tor = self._make_tor(tor, paths)
         self._session = self._make_session(around)
+        self._traffic = Traffic(clock.boot)
         self._client = RpcClient(
             self._key,
             self._session,
@@ -115,6 +117,7 @@ class RunningNode:
             explain,
             unanswered=lambda onion: renew_circuit(self._session, onion),
             skewed=self._skewed,
+            traffic=self._traffic,
         )
         self.federation = Federation(
             store,
@@ -125,7 +128,7 @@ class RunningNode:
             random,
             self._tasks,
             RpcPeerCaller(self._client),
-            Hooks(cut=self._cut, path_ready=self._has_a_way_out, another_copy=self._another_copy),
+            Hooks(self._cut, self._has_a_way_out, self._another_copy, self._day_of),
             poll_interval=settings.federation.poll_interval,
         )
         self._state = StateService(
@@ -227,6 +230,7 @@ class RunningNode:
             self._clock_state.challenge_everyone,
             legacy_methods=(get_state, tokenless_join_method(self.federation)),
             let_in=self._clock_state.let_in,
+            traffic=self._traffic,
         )
 
     def _make_session(self, around: Surroundings) -> aiohttp.ClientSession:
@@ -262,6 +266,11 @@ class RunningNode:
         """End everything that is under way with a removed peer, in both directions (invariant 6)."""
         self._endpoint.cut(did)
         self._client.cut(did)
+        if self.federation.store.node(did) is None:
+            self._traffic.forget(did.public_key)
+
+    def _day_of(self, did: Did) -> DayBytes:
+        return self._traffic.day(did.public_key)
 
     def _skewed(self, did: Did, seconds: int) -> None:
         """The client, made before the federation, heard what a peer's clock shows."""

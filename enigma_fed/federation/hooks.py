@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from enigma_fed.base.ids import Did
+from enigma_fed.rpc.traffic import DayBytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,3 +19,5 @@ class Hooks:
     """Whether our own way out works (Tor is ready)."""
     another_copy: Callable[[], bool] = lambda: False
     """Whether another copy of this node was heard at our onion of late."""
+    traffic: Callable[[Did], DayBytes | None] = lambda _: None
+    """What went over the wire with this DID in the last day; None when nobody counts."""

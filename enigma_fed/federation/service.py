@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Final
 
 import msgspec
+from msgspec.structs import replace
 
 from enigma_fed.base import limits
 from enigma_fed.base.clock import Clock, minute_of_day
@@ -362,7 +363,9 @@ class Federation(Door):
             self._heard_at.get(node.did), now, self._interval, path_ready=self._hooks.path_ready()
         )
         shown = within_windows(alive, node.offline_windows, minute_of_day(wall))
-        return peer_view(node, self._store.observations.get(node.did), shown.value, wall)
+        view = peer_view(node, self._store.observations.get(node.did), shown.value, wall)
+        day = self._hooks.traffic(node.did)
+        return view if day is None else replace(view, bytes_in=day.received, bytes_out=day.sent)
 
     def _last_seen(self, membership: Membership, did: Did) -> int | None:
         node = membership.nodes.find(did)

@@ -21,6 +21,7 @@ from enigma_fed.identity.nodekey import NodeKey
 from enigma_fed.identity.signing import verify
 from enigma_fed.rpc import rules
 from enigma_fed.rpc.signingrequest import SigningRequest, arm
+from enigma_fed.rpc.traffic import Traffic
 from enigma_fed.wire import base64url, contentdigest, httpsig, jsonrpc
 from enigma_fed.wire.httpsig import SignedReply
 from enigma_fed.wire.jsonrpc import BodyForm, Outcome
@@ -104,11 +105,13 @@ class RpcClient:
         explain: Callable[[BaseException], str] | None = None,
         unanswered: Callable[[OnionAddress], None] = lambda onion: None,
         skewed: Callable[[Did, int], None] = lambda did, seconds: None,
+        traffic: Traffic | None = None,
     ) -> None:
         """`random` gives secret random bytes; `explain` puts a failed connection into plain words.
 
         `unanswered` hears of each call that ended without any answer, `skewed` of the peer's clock
-        less ours, in seconds, at each signed answer: refusals and challenges included.
+        less ours, in seconds, at each signed answer: refusals and challenges included; `traffic`
+        counts the bytes of each peer.
         """
         self._key = key
         self._keyid = key.did.url
@@ -118,6 +121,7 @@ class RpcClient:
         self._explain = explain or _explain
         self._unanswered = unanswered
         self._skewed = skewed
+        self._traffic = traffic or Traffic(clock.boot)
         self._open: dict[Did, set[_Exchange]] = {}
         # By peer: its clock less our boot clock, at its newest signed answer.
         self._clocks: dict[Did, float] = {}
@@ -210,6 +214,7 @@ class RpcClient:
 
     async def _attempt(self, exchange: _Exchange) -> _Answer:
         exchange.reused = False
+        account = self._traffic.account(exchange.did.public_key)
         async with self._session.post(
             exchange.url,
             data=exchange.body,
@@ -218,7 +223,7 @@ class RpcClient:
             allow_redirects=False,
             auto_decompress=False,
             timeout=_TIMEOUT,
-            middlewares=(arm(lambda used: self._sign(exchange, used)),),
+            middlewares=(arm(lambda used: self._sign(exchange, used), account),),
         ) as response:
             signed = _check_reply(exchange, response.status, response.headers)
             body = await _read_body(response, exchange.reply_limit if signed else limits.UNSIGNED_REPLY_BYTES)

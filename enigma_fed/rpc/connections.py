@@ -15,7 +15,9 @@ from aiohttp.web_protocol import RequestHandler
 from enigma_fed.base import limits
 from enigma_fed.base.ratelimit import TokenBucket
 from enigma_fed.rpc.places import Places
+from enigma_fed.rpc.traffic import Traffic
 from enigma_fed.transports.tor.proxyline import CIRCUIT_ID
+from enigma_fed.transports.wrapped import ConnectionBytes, CountingTransport
 
 _log = logging.getLogger(__name__)
 
@@ -118,6 +120,7 @@ class BoundedConnection(RequestHandler):
         "_timer",
         "_unsent_since",
         "_wire",
+        "bytes",
         "circuit",
     )
 
@@ -133,12 +136,15 @@ class BoundedConnection(RequestHandler):
         self._wire: asyncio.Transport
         self.circuit: int | None = None
         """The number of the circuit that it came by, where tor tells."""
+        self.bytes = ConnectionBytes()
+        """What it has brought and taken."""
 
     def keep(self, public_key: bytes) -> None:
         """This member is at the other end: between its requests only aiohttp's keep-alive ends it."""
         if not self._kept:
             self._kept = True
             self._deadline = None
+        self.bytes.tie(self._server.traffic.account(public_key))
         self._server.prove(self, public_key)
 
     def drop(self) -> None:
@@ -154,7 +160,7 @@ class BoundedConnection(RequestHandler):
         """Take the connection, and wait for its first header."""
         self._wire = cast(asyncio.Transport, transport)
         self.circuit = transport.get_extra_info(CIRCUIT_ID)
-        super().connection_made(transport)
+        super().connection_made(CountingTransport(self._wire, self.bytes))
         self._set_deadline()
 
     def connection_lost(self, exc: BaseException | None) -> None:
@@ -165,6 +171,7 @@ class BoundedConnection(RequestHandler):
 
     def data_received(self, data: bytes) -> None:
         """Parse in pieces, and stop at the first that breaks a bound: time, and memory of what waits."""
+        self.bytes.add(len(data), 0)
         if len(data) <= _PIECE:
             self._take(data)
             return
@@ -265,11 +272,16 @@ class BoundedServer(web.Server):
         self,
         handle: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]],
         note: Callable[[str], None],
+        traffic: Traffic,
     ) -> None:
-        """`note` is told of every request that `handle` never sees or fails at, in one word."""
+        """`note` is told of every request that `handle` never sees or fails at, in one word.
+
+        `traffic` counts the bytes of whoever proves itself.
+        """
         options: dict[str, Any] = dict(_OPTIONS)
         super().__init__(handle, **options)
         self.note = note
+        self.traffic = traffic
         self.places: Places[BoundedConnection] = Places(lambda connection: connection.idle)
         self._failures = TokenBucket(limits.FAILURES_LOGGED / 3600, limits.FAILURES_LOGGED)
 

@@ -35,6 +35,7 @@ from enigma_fed.rpc.connections import SERVER_NAME, BoundedConnection, BoundedSe
 from enigma_fed.rpc.gate import Doorkeeper, Gate, in_start_window
 from enigma_fed.rpc.methods import Caller, EncodedResult, Method, MethodTable, Result, Standing
 from enigma_fed.rpc.passage import Passage
+from enigma_fed.rpc.traffic import Traffic
 from enigma_fed.wire import httpsig, jsonrpc
 from enigma_fed.wire.jsonrpc import BodyForm
 
@@ -59,11 +60,13 @@ class RpcEndpoint:
         challenge_everyone: Callable[[], bool] = lambda: False,
         legacy_methods: Iterable[Method] = (),
         let_in: Callable[[float], None] = lambda wall: None,
+        traffic: Traffic | None = None,
     ) -> None:
         """`challenge_everyone` is asked on top of the first 180 s; `random` gives secret random bytes.
 
         `legacy_methods` are reached by the Rust agent's own requests, which are not signed as ours are.
-        `let_in` hears the Unix time up to which each answer to a challenge that passed was signed.
+        `let_in` hears the Unix time up to which each answer to a challenge that passed was signed;
+        `traffic` counts the bytes of members.
         """
         started = clock.boot()
         self._key = key
@@ -72,6 +75,7 @@ class RpcEndpoint:
         self._clock = clock
         self._connections = Connections()
         self._circuits = Circuits()
+        self._traffic = traffic or Traffic(clock.boot)
         self._gate = Gate(
             key.did,
             methods,
@@ -92,7 +96,7 @@ class RpcEndpoint:
 
     def server(self) -> BoundedServer:
         """A server for one listener, with a bound of connections of its own."""
-        return BoundedServer(self.handle, self._note)
+        return BoundedServer(self.handle, self._note, self._traffic)
 
     def runner(self) -> web.ServerRunner:
         """The lean way to serve: no router, everything bounded."""

@@ -2,20 +2,21 @@
 
 The library takes any number of 1xx replies before the real one, any length of a chunk's extension, and
 any number of replies to one request; each would keep the loop busy as long as the other side likes to
-send.
+send. What comes and goes is counted here as well, for whoever ties the connection to a peer.
 """
 
 from __future__ import annotations
 
 import asyncio
 import functools
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from aiohttp import BaseConnector, ClientPayloadError
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.helpers import set_exception
 
 from enigma_fed.base import limits
+from enigma_fed.transports.wrapped import ConnectionBytes, CountingTransport
 
 _PIECE: Final = 4096
 """Bytes that are parsed before the next look at what has come."""
@@ -28,9 +29,15 @@ class BoundedReplies(ResponseHandler):
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(loop=loop)
+        self.bytes = ConnectionBytes()
+        """What the connection has brought and taken."""
         self._received = 0
         self._answered = False
         self._answered_twice = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take the connection, and count what is written to it."""
+        super().connection_made(CountingTransport(cast(asyncio.Transport, transport), self.bytes))
 
     def set_response_params(self, **params: Any) -> None:
         """A request is about to be sent: its reply is counted anew."""
@@ -48,6 +55,7 @@ class BoundedReplies(ResponseHandler):
 
     def data_received(self, data: bytes) -> None:
         """Parse as far as the sizes allow; past them the connection is closed."""
+        self.bytes.add(len(data), 0)
         for start in range(0, len(data), _PIECE):
             piece = data[start : start + _PIECE]
             self._received += len(piece)

@@ -76,6 +76,10 @@ class PeerView(View, frozen=True, kw_only=True):
     age_s: float | None = None
     """Age of the newest state here, in seconds."""
     latency_ms: float | None = None
+    bytes_in: int | None = None
+    """Bytes from it within the last 24 hours, since the agent's start at most; None without an agent."""
+    bytes_out: int | None = None
+    """Bytes to it, likewise."""
     skew_s: int | None = None
     """Its clock less ours, by its newest signed reply."""
     invalid: str | None = None

@@ -34,6 +34,7 @@ from enigma_fed.daemon.operations import RemoteOperations, open_operations
 from enigma_fed.daemon.paths import Paths
 from enigma_fed.rpc.client import SigningRequest
 from enigma_fed.storage.folderlock import FolderLock
+from enigma_fed.transports.replybounds import bound_replies
 from enigma_fed.wire.join import TokenlessJoin
 from enigma_fed.wire.views import PeerView
 
@@ -60,6 +61,7 @@ class Onions(AbstractResolver):
 
     def session(self) -> aiohttp.ClientSession:
         connector = aiohttp.TCPConnector(resolver=self, use_dns_cache=False, family=socket.AF_INET)
+        bound_replies(connector)
         return aiohttp.ClientSession(connector=connector, request_class=SigningRequest)
 
 
@@ -152,6 +154,20 @@ async def test_two_homes_federate_and_hold_each_others_state(build: Build) -> No
     assert at_cellar.last_state.node_name == "attic"
     ping = await attic.ask("peer_ping", "cellar")
     assert ping.latency_ms > 0
+
+
+async def test_the_bytes_of_a_day_are_counted_on_both_sides_until_the_peer_is_removed(build: Build) -> None:
+    attic, cellar = build("attic"), build("cellar")
+    await attic.start()
+    await cellar.start()
+    await federate(attic, cellar)
+    here, there = await attic.peer(cellar), await cellar.peer(attic)
+    # The joiner's first request came from a stranger: what it brought counts once the join is done.
+    assert min(here.bytes_in, here.bytes_out) > 1000
+    assert (here.bytes_in, here.bytes_out) == (there.bytes_out, there.bytes_in)
+    key = bytes.fromhex(here.pubkey)
+    await attic.ask("peer_remove", "cellar")
+    assert attic.agent.node._traffic.day(key) == (0, 0)
 
 
 async def test_what_was_learned_survives_an_orderly_stop(build: Build) -> None:

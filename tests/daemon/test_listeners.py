@@ -16,6 +16,7 @@ from enigma_fed.base import limits
 from enigma_fed.base.errors import PortInUse
 from enigma_fed.daemon.listeners import Listeners, bind_loopback, raise_file_limit
 from enigma_fed.rpc.connections import BoundedServer
+from enigma_fed.rpc.traffic import Traffic
 from tests.support.manualclock import ManualClock
 from tests.support.rpcserver import endpoint
 from tests.support.signedcalls import FakeDoorkeeper, call_body, key, legacy_fields, signed_fields
@@ -25,7 +26,7 @@ class Echo:
     """Stands for the RPC endpoint."""
 
     def server(self) -> BoundedServer:
-        return BoundedServer(self.handle, lambda word: None)
+        return BoundedServer(self.handle, lambda word: None, Traffic(lambda: 0.0))
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         return web.Response(text=request.path)

@@ -26,6 +26,7 @@ from enigma_fed.federation.hooks import Hooks
 from enigma_fed.federation.service import Federation
 from enigma_fed.federation.store import FederationStore
 from enigma_fed.rpc.methods import Standing
+from enigma_fed.rpc.traffic import DayBytes
 from enigma_fed.wire import invite
 from enigma_fed.wire.join import JoinParams, joining_message
 from enigma_fed.wire.records import TrustLevel
@@ -197,6 +198,15 @@ async def test_too_many_open_invites(home: Offline) -> None:
         await home.federation.create_invite(OBSERVER, 3600)
     with pytest.raises(Conflict, match="revoke"):
         await home.federation.create_invite(OBSERVER, 3600)
+
+
+async def test_the_bytes_of_a_day_are_shown_where_somebody_counts(home: Offline) -> None:
+    await home.federation.accept_invite(invitevectors.signed(), OBSERVER, False)
+    [view] = home.federation.peers()
+    assert (view.bytes_in, view.bytes_out) == (None, None)
+    home.federation._hooks = Hooks(traffic=lambda found: DayBytes(10, 20) if found == did(1) else None)
+    [view] = home.federation.peers()
+    assert (view.bytes_in, view.bytes_out) == (10, 20)
 
 
 async def test_the_skew_of_a_member_is_kept_and_shown(home: Offline) -> None:

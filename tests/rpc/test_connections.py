@@ -14,6 +14,7 @@ from aiohttp import web
 from enigma_fed.base import limits
 from enigma_fed.rpc.connections import BoundedConnection, BoundedServer
 from enigma_fed.rpc.endpoint import RpcEndpoint
+from enigma_fed.rpc.traffic import Traffic
 from enigma_fed.transports.tor.proxyline import CircuitTransport
 from enigma_fed.wire.records import TrustLevel
 from tests.support.rawhttp import Caller, framed
@@ -305,7 +306,7 @@ async def test_an_error_of_ours_is_logged_but_not_for_ever(caplog: pytest.LogCap
     async def broken(request: Any) -> Any:
         raise RuntimeError("a bug")
 
-    async with serving(web.ServerRunner(BoundedServer(broken, words.append))) as port:
+    async with serving(web.ServerRunner(BoundedServer(broken, words.append, Traffic(lambda: 0.0)))) as port:
         for _ in range(limits.FAILURES_LOGGED + 3):
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
             writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, cast
 
 from enigma_fed.base import limits
 from enigma_fed.base.errors import WireError
 from enigma_fed.transports.unixsocket import bind_private
+from enigma_fed.transports.wrapped import WrappedTransport
 
 CIRCUIT_ID: Final = "circuit_id"
 """`transport.get_extra_info(CIRCUIT_ID)` is the circuit's number (int)."""
@@ -37,78 +38,18 @@ def parse_proxy_line(line: bytes) -> int:
     return int(address) & 0xFFFF_FFFF
 
 
-class CircuitTransport(asyncio.Transport):
+class CircuitTransport(WrappedTransport):
     """A transport that also knows its circuit; all else is the wrapped one's."""
 
-    __slots__ = ("_circuit_id", "_inner")
+    __slots__ = ("_circuit_id",)
 
     def __init__(self, inner: asyncio.Transport, circuit_id: int) -> None:
-        self._inner = inner
+        super().__init__(inner)
         self._circuit_id = circuit_id
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         """As asyncio's, and `circuit_id`."""
-        return self._circuit_id if name == CIRCUIT_ID else self._inner.get_extra_info(name, default)
-
-    def is_closing(self) -> bool:
-        """As asyncio's."""
-        return self._inner.is_closing()
-
-    def close(self) -> None:
-        """As asyncio's."""
-        self._inner.close()
-
-    def abort(self) -> None:
-        """As asyncio's."""
-        self._inner.abort()
-
-    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
-        """As asyncio's."""
-        self._inner.set_protocol(protocol)
-
-    def get_protocol(self) -> asyncio.BaseProtocol:
-        """As asyncio's."""
-        return self._inner.get_protocol()
-
-    def is_reading(self) -> bool:
-        """As asyncio's."""
-        return self._inner.is_reading()
-
-    def pause_reading(self) -> None:
-        """As asyncio's."""
-        self._inner.pause_reading()
-
-    def resume_reading(self) -> None:
-        """As asyncio's."""
-        self._inner.resume_reading()
-
-    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
-        """As asyncio's."""
-        self._inner.set_write_buffer_limits(high, low)
-
-    def get_write_buffer_size(self) -> int:
-        """As asyncio's."""
-        return self._inner.get_write_buffer_size()
-
-    def get_write_buffer_limits(self) -> tuple[int, int]:
-        """As asyncio's."""
-        return self._inner.get_write_buffer_limits()
-
-    def write(self, data: bytes | bytearray | memoryview) -> None:
-        """As asyncio's."""
-        self._inner.write(data)
-
-    def writelines(self, list_of_data: Iterable[bytes | bytearray | memoryview]) -> None:
-        """As asyncio's."""
-        self._inner.writelines(list_of_data)
-
-    def write_eof(self) -> None:
-        """As asyncio's."""
-        self._inner.write_eof()
-
-    def can_write_eof(self) -> bool:
-        """As asyncio's."""
-        return self._inner.can_write_eof()
+        return self._circuit_id if name == CIRCUIT_ID else super().get_extra_info(name, default)
 
 
 class _FirstLine(asyncio.Protocol):
