@@ -28,6 +28,7 @@ from enigma_fed.base.suspension import Suspended, refusal
 from enigma_fed.federation import accepting, rules
 from enigma_fed.federation.client import PeerCaller
 from enigma_fed.federation.decision import Decide
+from enigma_fed.federation.hooks import Hooks
 from enigma_fed.federation.store import FederationStore
 from enigma_fed.identity.nodekey import NodeKey
 from enigma_fed.identity.signing import verify
@@ -65,6 +66,7 @@ class Exchange:
         clock: Clock,
         caller: PeerCaller,
         apply: Apply,
+        hooks: Hooks,
     ) -> None:
         self._store = store
         self._node = node
@@ -73,6 +75,7 @@ class Exchange:
         self._clock = clock
         self._caller = caller
         self._apply = apply
+        self._hooks = hooks
         self._in_flight = asyncio.Semaphore(limits.POLLS_IN_FLIGHT)
 
     @staticmethod
@@ -161,6 +164,8 @@ class Exchange:
                 skew_s=reply.skew_s,
             )
         )
+        if state is not None:
+            self._hooks.state_stored(node.did, state.snapshot, self._now())
 
     async def _store_refusal(self, node: Node, error: RefusedByPeer) -> None:
         self._note_failure(node, error, heard=True)

@@ -7,6 +7,11 @@ from dataclasses import dataclass
 
 from enigma_fed.base.ids import Did
 from enigma_fed.rpc.traffic import DayBytes
+from enigma_fed.wire.state import Snapshot
+
+
+def _nowhere(did: Did, snapshot: Snapshot, at: int) -> None:
+    """Nobody keeps a history."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,3 +26,7 @@ class Hooks:
     """Whether another copy of this node was heard at our onion of late."""
     traffic: Callable[[Did], DayBytes | None] = lambda _: None
     """What went over the wire with this DID in the last day; None when nobody counts."""
+    state_stored: Callable[[Did, Snapshot, int], None] = _nowhere
+    """A signed answer of this member told its state (again) at this Unix time: it was heard."""
+    removed: Callable[[Did], None] = lambda _: None
+    """This DID is no member any more; what is kept of it elsewhere goes."""

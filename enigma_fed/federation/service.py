@@ -96,7 +96,7 @@ class Federation(Door):
         if client is not None:
             self._courier = Courier(
                 store,
-                Exchange(store, node, onion, name, clock, client, self._apply),
+                Exchange(store, node, onion, name, clock, client, self._apply, hooks),
                 Traffic(clock, self._chance, tasks, hooks.path_ready),
                 interval=poll_interval,
                 outcome=self._polled,
@@ -271,6 +271,7 @@ class Federation(Door):
             self._hooks.cut(did)
         self._heard_at.pop(did, None)
         self._store.forget(did)
+        self._hooks.removed(did)
         return view
 
     async def sync(self, ref: str | None) -> list[PeerView]:

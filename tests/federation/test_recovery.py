@@ -213,7 +213,7 @@ async def test_polls_and_joins_together_are_bounded(tmp_path: Path) -> None:
     await commit(store, known)
     clock, crowd = ManualClock(), Crowd()
     home = Federation(store, key(99), onion(99), "attic", clock, random_bytes(1), Tasks(), None, Hooks())
-    exchange = Exchange(store, key(99), onion(99), "attic", clock, crowd, home._apply)
+    exchange = Exchange(store, key(99), onion(99), "attic", clock, crowd, home._apply, Hooks())
     code = invitevectors.signed()
     work = [exchange.poll(did(number)) for number in range(1, half + 1)]
     work += [exchange.deliver(incoming(number, code=code)) for number in range(half)]

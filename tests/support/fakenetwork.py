@@ -53,6 +53,9 @@ class Home:
         self.onion = onion(number)
         self.did = self.key.did
         self.cuts: list[Did] = []
+        self.told: list[tuple[Did, Snapshot, int]] = []
+        """What the federation told of states that it stored."""
+        self.removed: list[Did] = []
         self.calls = 0
         """How many calls it has made."""
         self.starts = 0
@@ -78,7 +81,11 @@ class Home:
             random_bytes(self.number * 100 + self.starts),
             self.tasks,
             self.network.caller(self),
-            Hooks(cut=self._cut),
+            Hooks(
+                cut=self._cut,
+                state_stored=lambda *what: self.told.append(what),
+                removed=self.removed.append,
+            ),
         )
         self.network.serve(self)
         self.federation.start()

@@ -240,7 +240,7 @@ class ModelHome:
         )
         caller = ModelCaller(self)
         apply = self.federation._apply
-        self.exchange = Exchange(store, self.key, self.onion, None, self.clock, caller, apply)
+        self.exchange = Exchange(store, self.key, self.onion, None, self.clock, caller, apply, hooks)
         self.store.open()
 
     def now(self) -> int:
