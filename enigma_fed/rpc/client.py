@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Generic, Protocol, TypeVar
 
 import aiohttp
-from multidict import CIMultiDictProxy
 from yarl import URL
 
 from enigma_fed.base import limits
 from enigma_fed.base.clock import Clock
-from enigma_fed.base.errors import PeerUnreachable, RefusedByPeer, UnsignedReply, WireError
+from enigma_fed.base.errors import PeerUnreachable, UnsignedReply, WireError
 from enigma_fed.base.ids import Did, OnionAddress
-from enigma_fed.base.rpc_errors import WORDS, Refused, Replayed, Stale, Unsigned
+from enigma_fed.base.rpc_errors import Stale
 from enigma_fed.identity.nodekey import NodeKey
-from enigma_fed.identity.signing import verify
-from enigma_fed.rpc import rules
+from enigma_fed.rpc import answers
+from enigma_fed.rpc.peerclocks import PeerClocks
 from enigma_fed.rpc.signingrequest import SigningRequest, arm
 from enigma_fed.rpc.traffic import Traffic
+from enigma_fed.rpc.underway import UnderWay
 from enigma_fed.wire import base64url, contentdigest, httpsig, jsonrpc
 from enigma_fed.wire.httpsig import SignedReply
 from enigma_fed.wire.jsonrpc import BodyForm, Outcome
@@ -32,13 +31,10 @@ T = TypeVar("T")
 
 _CALL_ID: Final = 1
 """One call a request, and the reply is bound to it by its signature: the id needs not vary."""
-_AGAIN: Final = "Unless it is paused, it is tried again by itself. See: enigma-fed peer show PEER"
 _NONCE_BYTES: Final = 16
 _TIMEOUT: Final = aiohttp.ClientTimeout(
     total=None, sock_connect=limits.CONNECT_TIMEOUT, sock_read=limits.READ_TIMEOUT
 )
-_AUTOMATIC: Final = ("User-Agent", "Accept", "Accept-Encoding")
-"""Headers that aiohttp would add, and that would only tell strangers what runs here."""
 
 
 class ToObject(Protocol):
@@ -81,6 +77,11 @@ class _Exchange:
     sent_again: bool = False
     cut: bool = False
 
+    def end(self) -> None:
+        """End it at once: its caller gets PeerUnreachable."""
+        self.cut = True
+        self.scope.reschedule(asyncio.get_running_loop().time())
+
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
@@ -118,13 +119,13 @@ class RpcClient:
         self._session = session
         self._clock = clock
         self._random = random
-        self._explain = explain or _explain
+        self._explain = explain or answers.explain
         self._unanswered = unanswered
         self._skewed = skewed
         self._traffic = traffic or Traffic(clock.boot)
-        self._open: dict[Did, set[_Exchange]] = {}
-        # By peer: its clock less our boot clock, at its newest signed answer.
-        self._clocks: dict[Did, float] = {}
+        self._under_way = UnderWay()
+        self.clocks = PeerClocks()
+        """What the signed answers said of the peers' clocks."""
 
     async def call(
         self,
@@ -158,36 +159,22 @@ class RpcClient:
         )
         try:
             async with scope:
-                with self._tracked(exchange):
+                with self._under_way.track(did, exchange.end):
                     answer = await self._converse(exchange)
         except PeerUnreachable as error:
             self._unanswered(onion)
-            error.hint = error.hint or _AGAIN
+            error.hint = error.hint or answers.AGAIN
             raise
         except TimeoutError:
             self._unanswered(onion)
             if exchange.cut:
                 raise PeerUnreachable("it was removed here") from None
-            raise PeerUnreachable(f"no answer within {timeout:.0f} seconds", hint=_AGAIN) from None
+            raise PeerUnreachable(f"no answer within {timeout:.0f} seconds", hint=answers.AGAIN) from None
         return _settle(exchange, answer, read)
 
     def cut(self, did: Did) -> None:
         """End every call to this DID; their callers get PeerUnreachable (invariant 6)."""
-        now = asyncio.get_running_loop().time()
-        for exchange in self._open.get(did, ()):
-            exchange.cut = True
-            exchange.scope.reschedule(now)
-
-    @contextmanager
-    def _tracked(self, exchange: _Exchange) -> Iterator[None]:
-        calls = self._open.setdefault(exchange.did, set())
-        calls.add(exchange)
-        try:
-            yield
-        finally:
-            calls.discard(exchange)
-            if not calls and self._open.get(exchange.did) is calls:
-                del self._open[exchange.did]
+        self._under_way.cut(did)
 
     async def _converse(self, exchange: _Exchange) -> _Answer:
         """Send, and once more if the peer asks for a challenge: same nonce and body, new `created`."""
@@ -219,27 +206,31 @@ class RpcClient:
             exchange.url,
             data=exchange.body,
             headers={httpsig.CONTENT_TYPE: exchange.form.value},
-            skip_auto_headers=_AUTOMATIC,
+            skip_auto_headers=answers.AUTOMATIC,
             allow_redirects=False,
             auto_decompress=False,
             timeout=_TIMEOUT,
             middlewares=(arm(lambda used: self._sign(exchange, used), account),),
         ) as response:
-            signed = _check_reply(exchange, response.status, response.headers)
-            body = await _read_body(response, exchange.reply_limit if signed else limits.UNSIGNED_REPLY_BYTES)
-        answer = self._read_answer(exchange, response.status, _bound_to(body, signed), body)
+            signed = answers.check_reply(
+                exchange.did,
+                response.status,
+                response.headers,
+                exchange.form.value,
+                exchange.signature_field,
+            )
+            limit = exchange.reply_limit if signed else limits.UNSIGNED_REPLY_BYTES
+            body = await answers.read_body(response, limit)
+        answer = self._read_answer(exchange, response.status, answers.bound_to(body, signed), body)
         if answer.signed is not None:
-            self._clocks[exchange.did] = answer.signed.created - exchange.sent_boot - answer.latency_s / 2
+            self.clocks.note(exchange.did, answer.signed.created, exchange.sent_boot, answer.latency_s)
             self._skewed(exchange.did, answer.skew_s)
         return answer
 
     def _sign(self, exchange: _Exchange, used: bool) -> dict[str, str]:
         exchange.reused = used
         exchange.sent_wall, exchange.sent_boot = self._clock.wall(), self._clock.boot()
-        theirs = self._clocks.get(exchange.did)
-        created = rules.created_at(
-            exchange.sent_wall, None if theirs is None else exchange.sent_boot + theirs
-        )
+        created = self.clocks.created_at(exchange.did, exchange.sent_wall, exchange.sent_boot)
         # Never before the first try, which has the same nonce: the receiver must hear how far that is ahead.
         exchange.created = max(exchange.created, created)
         fields = httpsig.sign_request(
@@ -270,43 +261,6 @@ class RpcClient:
         )
 
 
-async def _read_body(response: aiohttp.ClientResponse, limit: int) -> bytes | None:
-    """The body; None when it is larger than `limit` or compressed."""
-    if "Content-Encoding" in response.headers:
-        response.close()
-        return None
-    body = bytearray()
-    async for chunk in response.content.iter_any():
-        body += chunk
-        if len(body) > limit:
-            response.close()
-            return None
-    return bytes(body)
-
-
-def _check_reply(exchange: _Exchange, status: int, headers: CIMultiDictProxy[str]) -> SignedReply | None:
-    """The reply's signature, if it is the peer's and bound to this request: known before the body is read."""
-    try:
-        signed = httpsig.read_reply(
-            headers,
-            status=status,
-            content_type=exchange.form.value,
-            request_signature=exchange.signature_field,
-        )
-    except (Unsigned, WireError):
-        return None
-    if signed.keyid != exchange.did.url:
-        return None
-    return signed if verify(exchange.did.public_key, signed.base, signed.signature) else None
-
-
-def _bound_to(body: bytes | None, signed: SignedReply | None) -> SignedReply | None:
-    """The signature, if it covers this body: nothing large is decoded before that (invariants 7 and 11)."""
-    if signed is None or body is None or not contentdigest.matches(signed.digest, body):
-        return None
-    return signed
-
-
 def _read_outcome(form: BodyForm, body: bytes | None) -> Outcome | None:
     if body is None:
         return None
@@ -320,41 +274,13 @@ def _settle(exchange: _Exchange, answer: _Answer, read: Callable[[object], T]) -
     """The result of a signed answer; everything else is an error."""
     outcome = answer.outcome
     if answer.signed is None:
-        claimed = outcome.error if outcome is not None and outcome.error is not None else ""
-        raise UnsignedReply(_describe(answer.status, claimed), hint=_AGAIN, claimed_code=claimed)
+        raise answers.unsigned(answer.status, outcome)
     if outcome is None:
-        raise PeerUnreachable("its answer breaks the format", hint=_AGAIN)
+        raise PeerUnreachable("its answer breaks the format", hint=answers.AGAIN)
     if outcome.error is not None:
-        raise _refusal(exchange, outcome, answer.skew_s)
+        raise answers.refusal(outcome, answer.skew_s, sent_again=exchange.sent_again)
     try:
         result = read(outcome.result)
     except WireError as error:
-        raise PeerUnreachable(f"its answer breaks the format: {error.detail}", hint=_AGAIN) from None
+        raise PeerUnreachable(f"its answer breaks the format: {error.detail}", hint=answers.AGAIN) from None
     return Reply(result, answer.latency_s, answer.skew_s)
-
-
-def _refusal(exchange: _Exchange, outcome: Outcome, skew_s: int) -> PeerUnreachable | RefusedByPeer:
-    code = outcome.error or ""
-    if exchange.sent_again and code == Replayed.code:
-        return PeerUnreachable("the connection broke before its answer came", hint=_AGAIN)
-    message = "".join(c for c in outcome.message if c.isprintable())[: limits.ERROR_CHARACTERS]
-    if code == Stale.code and abs(skew_s) > limits.FRESHNESS_WINDOW:
-        message = f"{message} (its clock is {skew_s:+d} s from ours)"
-    # A word that is not of the protocol must not pass for one of this program's own.
-    return RefusedByPeer(code if code in WORDS else Refused.code, message)
-
-
-def _describe(status: int, claimed: str) -> str:
-    said = f"it says {claimed}" if claimed else f"HTTP status {status}"
-    return f"an answer came without its signature ({said})"
-
-
-def _explain(error: BaseException) -> str:
-    """Plain words for a connection without Tor."""
-    if isinstance(error, TimeoutError):
-        return "it did not answer in time"
-    if isinstance(error, aiohttp.ClientConnectorError):
-        return "no connection could be made"
-    if isinstance(error, aiohttp.ServerDisconnectedError | aiohttp.ClientOSError):
-        return "the connection was closed before an answer came"
-    return "its answer could not be read"
