@@ -11,6 +11,7 @@ from typing import TypeVar
 
 import msgspec
 
+from enigma_fed.base.clock import Clock
 from enigma_fed.base.errors import PeerUnreachable, RefusedByPeer, UnsignedReply
 from enigma_fed.base.ids import Did, OnionAddress
 from enigma_fed.base.rpc_errors import Removed, RpcError, UnknownPeer, UnknownToken
@@ -52,6 +53,7 @@ class Home:
         self.key = key(number)
         self.onion = onion(number)
         self.did = self.key.did
+        self.clock: Clock = network.clock
         self.cuts: list[Did] = []
         self.told: list[tuple[Did, Snapshot, int]] = []
         """What the federation told of states that it stored."""
@@ -77,7 +79,7 @@ class Home:
             self.key,
             self.onion,
             self.name,
-            self.network.clock,
+            self.clock,
             random_bytes(self.number * 100 + self.starts),
             self.tasks,
             self.network.caller(self),
