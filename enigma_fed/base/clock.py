@@ -16,6 +16,11 @@ def minute_of_day(unix: float) -> int:
     return local.tm_hour * 60 + local.tm_min
 
 
+def utc_offset(unix: float) -> int:
+    """Minutes by which clocks on the wall here are ahead of UTC at that time; summer time counts."""
+    return round(time.localtime(unix).tm_gmtoff / 60)
+
+
 class Clock(Protocol):
     """Time for services."""
 

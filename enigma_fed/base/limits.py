@@ -115,7 +115,9 @@ POLL_BACKOFF_FIRST: Final = 15
 POLL_BACKOFF_MAX: Final = 3600
 """Longest pause between polls that fail: how late a peer that came back is noticed."""
 OFFLINE_WINDOWS: Final = 4
-"""Daily windows in which one peer is expected to be off: size of nodes.json."""
+"""Daily windows in which one peer is expected to be off, and which one node announces: size of its entry."""
+AWAY_MINUTES: Final = 20 * 60
+"""Minutes of a day that the announced windows of one node hold together: else it would never be missed."""
 POLLS_IN_FLIGHT: Final = 64
 """Outgoing polls and joins at once: circuits and memory of replies."""
 HEARD_RECENTLY: Final = 24 * 3600

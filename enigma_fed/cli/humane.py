@@ -6,22 +6,25 @@ import time
 import unicodedata
 from typing import Final
 
+from enigma_fed.base.durations import duration
 from enigma_fed.wire import timestamps
 
-_UNITS: Final = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
+__all__ = [
+    "ago",
+    "at",
+    "brief",
+    "duration",
+    "milliseconds",
+    "printable",
+    "printable_json",
+    "printable_lines",
+    "role",
+    "short_did",
+    "size",
+]
+
 _INVISIBLE: Final = frozenset({"Cc", "Cf", "Zl", "Zp", "Co", "Cn", "Cs"})
 _SIZES: Final = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
-
-
-def duration(seconds: float, units: int = 2) -> str:
-    """`90.0` -> "1 min 30 s"; that many units at most."""
-    rest = max(0, round(seconds))
-    parts: list[str] = []
-    for size, unit in _UNITS:
-        count, rest = divmod(rest, size)
-        if count or (parts and len(parts) < units):
-            parts.append(f"{count} {unit}")
-    return " ".join(part for part in parts[:units] if not part.startswith("0 ")) or "0 s"
 
 
 def ago(when: str | None, now: float, units: int = 2) -> str:

@@ -73,6 +73,7 @@ def _membership(entry: PeerView, now: float) -> list[tuple[str, str]]:
         ("Stage", f"{entry.stage}, since {at(entry.stage_at, now)}" if entry.stage else ""),
         ("Liveness", f"{entry.liveness}, paused" if entry.paused else entry.liveness),
         ("Expected to be off", ", ".join(entry.offline_windows)),
+        ("Announced to be off", ", ".join(entry.announced_windows)),
         ("Last seen", at(entry.last_seen, now)),
         ("Latency", milliseconds(entry.latency_ms) if entry.latency_ms is not None else ""),
         ("Clock", clock(entry.skew_s)),

@@ -46,6 +46,10 @@ class Courier:
             self._outbox.follow()
             self._poller.follow(self._store.membership, self._failures)
 
+    def next_poll(self, did: Did) -> float | None:
+        """When the peer is polled next, on the boot clock; None when it is not, or is right now."""
+        return self._poller.next_poll(did)
+
     def heard(self, did: Did) -> None:
         """The peer called us."""
         self._poller.heard(did)

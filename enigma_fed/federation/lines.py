@@ -64,8 +64,14 @@ class Line:
         self._due = due
         self._asked = False
         self._over = False
+        self._busy = False
         self._waiters: list[asyncio.Future[EnigmaError | None]] = []
         self.task: asyncio.Task[None] | None = None
+
+    @property
+    def due(self) -> float | None:
+        """When its next exchange is due; None during one."""
+        return None if self._busy else self._due
 
     def start(self, work: Work[K], key: K, ended: Callable[[bool], None]) -> None:
         """Begin; at its end `ended` is told whether an error of this program was the reason."""
@@ -118,7 +124,9 @@ class Line:
 
     async def _turn(self, work: Work[K], key: K) -> None:
         self.last_try = self._clock.boot()
+        self._busy = True
         outcome = await self._outcome(work, key)
+        self._busy = False
         self.failures = 0 if outcome is None else self.failures + 1  # a contact may have reset it meanwhile
         pause = work.pause(key, self.failures)
         if pause is None:

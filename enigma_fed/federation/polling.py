@@ -41,6 +41,11 @@ class Poller:
 
         self._lines.follow(wanted, first)
 
+    def next_poll(self, did: Did) -> float | None:
+        """When the peer is polled next, on the boot clock; None when it is not, or is right now."""
+        line = self._lines.get(did)
+        return None if line is None else line.due
+
     def heard(self, did: Did) -> None:
         """The peer called us: it is there, so failures are forgotten and it is tried soon."""
         line = self._lines.get(did)

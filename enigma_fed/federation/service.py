@@ -11,7 +11,7 @@ import msgspec
 from msgspec.structs import replace
 
 from enigma_fed.base import limits
-from enigma_fed.base.clock import Clock, minute_of_day
+from enigma_fed.base.clock import Clock
 from enigma_fed.base.errors import (
     AgentNotRunning,
     EnigmaError,
@@ -31,8 +31,8 @@ from enigma_fed.federation.door import Door
 from enigma_fed.federation.exchange import Exchange
 from enigma_fed.federation.hooks import Hooks
 from enigma_fed.federation.lines import Traffic
-from enigma_fed.federation.liveness import liveness, within_windows
 from enigma_fed.federation.lookup import find_peer
+from enigma_fed.federation.presence import show
 from enigma_fed.federation.store import FederationStore
 from enigma_fed.identity.nodekey import NodeKey
 from enigma_fed.identity.signing import verify
@@ -54,7 +54,6 @@ from enigma_fed.wire.viewbuild import (
     invalid_invite_view,
     invalid_view,
     invite_view,
-    peer_view,
     pending_view,
 )
 from enigma_fed.wire.views import InvalidView, InviteView, PeerView, PingView
@@ -359,12 +358,17 @@ class Federation(Door):
         return inviting.waiting(self._store.membership, self._now())
 
     def _view(self, node: Node) -> PeerView:
-        now, wall = self._clock.boot(), self._clock.wall()
-        alive = liveness(
-            self._heard_at.get(node.did), now, self._interval, path_ready=self._hooks.path_ready()
+        courier = self._courier
+        view = show(
+            node,
+            self._store.observations.get(node.did),
+            self._clock,
+            heard=self._heard_at.get(node.did),
+            interval=self._interval,
+            next_poll=None if courier is None else courier.next_poll(node.did),
+            path_ready=self._hooks.path_ready(),
+            running=courier is not None,
         )
-        shown = within_windows(alive, node.offline_windows, minute_of_day(wall))
-        view = peer_view(node, self._store.observations.get(node.did), shown.value, wall)
         day = self._hooks.traffic(node.did)
         return view if day is None else replace(view, bytes_in=day.received, bytes_out=day.sent)
 

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from enigma_fed.base import limits
 from enigma_fed.base.errors import WireError
 from enigma_fed.base.ids import Did
-from enigma_fed.wire import fields, timestamps
+from enigma_fed.wire import away, fields, timestamps
 from enigma_fed.wire.records import Observation
 from enigma_fed.wire.state import FullState, full_state_from_object, full_state_to_object
+from enigma_fed.wire.windows import Window
 
 Observations = Mapping[Did, Observation]
 
@@ -42,6 +43,8 @@ def _out(observation: Observation) -> Mapping[str, object]:
         "failures": observation.failures,
         "last_error": observation.last_error,
         "last_error_at": _time_out(observation.last_error_at),
+        "next_poll_at": _time_out(observation.next_poll_at),
+        "away": away.to_object(observation.away) if observation.away else None,
     }
 
 
@@ -55,11 +58,17 @@ def _in(members: fields.Object) -> Observation:
         failures=fields.integer(members, "failures"),
         last_error=fields.optional(fields.text, members, "last_error"),
         last_error_at=fields.optional(fields.time, members, "last_error_at"),
+        next_poll_at=fields.optional(fields.time, members, "next_poll_at"),
+        away=fields.optional(_away, members, "away") or (),
     )
 
 
 def _state(members: fields.Object, name: str) -> FullState:
     return full_state_from_object(members[name], binary=False)
+
+
+def _away(members: fields.Object, name: str) -> tuple[Window, ...]:
+    return away.from_object(members[name])
 
 
 def _skew(members: fields.Object, name: str) -> int:

@@ -233,3 +233,7 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True):
     """Polls that failed in a row."""
     last_error: str | None = None
     last_error_at: int | None = None
+    next_poll_at: int | None = None
+    """When a peer whose polls fail is polled next: a restart keeps to it."""
+    away: tuple[Window, ...] = ()
+    """When the peer itself announces to be off, each day, in minutes of UTC (PROTOCOL section 8)."""

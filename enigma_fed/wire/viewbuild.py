@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from enigma_fed.wire import hexadecimal
 from enigma_fed.wire.invite import Invite
 from enigma_fed.wire.records import (
@@ -17,6 +19,7 @@ from enigma_fed.wire.records import (
 from enigma_fed.wire.state import Snapshot
 from enigma_fed.wire.timestamps import UNIX_MAX, to_text
 from enigma_fed.wire.views import AppView, InvalidView, InvitePreview, InviteView, PeerView, SnapshotView
+from enigma_fed.wire.windows import Window
 
 _KIB = 1024
 
@@ -37,8 +40,20 @@ def snapshot_view(snapshot: Snapshot, unix: int) -> SnapshotView:
     )
 
 
-def peer_view(node: Node, observation: Observation | None, liveness: str, now: float) -> PeerView:
-    """A member, with what polling learned of it; `now` is Unix time."""
+def peer_view(
+    node: Node,
+    observation: Observation | None,
+    liveness: str,
+    now: float,
+    *,
+    reason: str = "",
+    next_poll: float | None = None,
+    announced: Sequence[Window] = (),
+) -> PeerView:
+    """A member, with what polling learned of it; `now` and `next_poll` are Unix times.
+
+    `announced` are the windows that it announces, on this machine's clock.
+    """
     seen = _latest(node.last_seen, observation.last_seen if observation else None)
     error, error_at = _newest_error(node, observation)
     state_at, state = _state(node, observation)
@@ -62,7 +77,10 @@ def peer_view(node: Node, observation: Observation | None, liveness: str, now: f
         they_forgot_us=node.they_forgot_us,
         legacy=node.legacy,
         liveness=liveness,
+        liveness_reason=reason,
+        next_poll_at=None if next_poll is None else _time(round(next_poll)),
         offline_windows=[str(window) for window in node.offline_windows],
+        announced_windows=[str(window) for window in announced],
         age_s=None if state is None else _age(now, state_at, observation),
         latency_ms=observation.latency_ms if observation else None,
         skew_s=observation.skew_s if observation else None,

@@ -71,8 +71,14 @@ class PeerView(View, frozen=True, kw_only=True):
     """It may ask for our state with the old header set, by the owner's wish."""
     liveness: str = "unknown"
     """up, late, offline, offline-expected or unknown (PROTOCOL section 8)."""
+    liveness_reason: str = ""
+    """Why, in plain words: "heard 12 s ago"; with an agent that runs also when it is tried again."""
+    next_poll_at: str | None = None
+    """When it is polled next; None while it is not polled, or right now."""
     offline_windows: list[str] = []
     """When our owner expects it to be off, as 23:00-07:00 in this machine's time."""
+    announced_windows: list[str] = []
+    """When it announces to be off, as 23:00-07:00 in this machine's time."""
     age_s: float | None = None
     """Age of the newest state here, in seconds."""
     latency_ms: float | None = None

@@ -12,6 +12,7 @@ from enigma_fed.base import limits
 from enigma_fed.base.errors import FieldInvalid
 
 _HOUR: Final = 60
+MINUTES_A_DAY: Final = 24 * _HOUR
 _TIME: Final = r"([01][0-9]|2[0-3]):([0-5][0-9])"
 _PATTERN: Final = re.compile(f"{_TIME}-{_TIME}", re.ASCII)
 
@@ -45,6 +46,15 @@ class Window(msgspec.Struct, frozen=True):
         if self.start < self.end:
             return self.start <= minute < self.end
         return minute >= self.start or minute < self.end
+
+    @property
+    def minutes(self) -> int:
+        """How long it is."""
+        return (self.end - self.start) % MINUTES_A_DAY
+
+    def shifted(self, minutes: int) -> Window:
+        """The same so many minutes later: from UTC to a zone that is ahead of it by these."""
+        return Window((self.start + minutes) % MINUTES_A_DAY, (self.end + minutes) % MINUTES_A_DAY)
 
 
 def parse_windows(texts: Iterable[str]) -> tuple[Window, ...]:

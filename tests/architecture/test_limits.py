@@ -74,6 +74,7 @@ ONE_PAST: Final = {
     "STATES_BYTES": "tests/federation/test_statebudget.py"
     "::test_invariant_7_states_of_all_members_are_bounded_together",
     "OFFLINE_WINDOWS": "tests/wire/test_windows.py::test_a_peer_has_few_windows_each_once",
+    "AWAY_MINUTES": "tests/wire/test_away.py::test_who_is_off_nearly_all_day_is_refused",
     "PEERS": STORES + "test_members",
     "TOMBSTONES": STORES + "test_removed_members_are_remembered_up_to_a_number_the_newest_first",
     "POLL_INTERVAL": TIMES + "test_polls_are_never_more_often_than_the_owner_may_ask_for",

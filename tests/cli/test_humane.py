@@ -11,23 +11,6 @@ from enigma_fed.cli import humane
 
 
 @pytest.mark.parametrize(
-    ("seconds", "text"),
-    [
-        (-1, "0 s"),
-        (0.4, "0 s"),
-        (59.4, "59 s"),
-        (60, "1 min"),
-        (90, "1 min 30 s"),
-        (3600, "1 h"),
-        (3661, "1 h 1 min"),
-        (86400 * 3 + 7200, "3 d 2 h"),
-    ],
-)
-def test_durations(seconds: float, text: str) -> None:
-    assert humane.duration(seconds) == text
-
-
-@pytest.mark.parametrize(
     ("when", "text"),
     [
         (None, "never"),

@@ -74,11 +74,13 @@ def test_windows_in_which_a_peer_is_off_are_said_and_shown() -> None:
     assert "cellar is expected to be off each day: 23:00-07:00, 12:00-13:00." in said
     assert "at every time" in invoke("peer", "offline", "cellar", "--none", node=FakeNode()).err
     away = msgspec.structs.replace(PEER, liveness="offline-expected", offline_windows=["23:00-07:00"])
+    away = msgspec.structs.replace(away, announced_windows=["12:00-13:00"])
     node = FakeNode(peers=[away])
     assert "offline-expected" in invoke("peer", "list", node=node).out
     shown = invoke("peer", "show", "cellar", node=node).out
     assert "offline-expected" in shown
     assert "Expected to be off" in shown
+    assert "Announced to be off: 12:00-13:00" in shown
 
 
 @pytest.mark.parametrize("words", [[], ["23:00-07:00", "--none"]])

@@ -101,12 +101,17 @@ def tombstone(number: int, **changes: Any) -> Tombstone:
     return Tombstone(**{**values, **changes})
 
 
+def _window_of(start: int, length: int) -> Window:
+    return Window(start, (start + length) % (24 * 60))
+
+
 _times = st.integers(0, 253402300799)
 _hashes = st.binary(min_size=32, max_size=32)
 _names = st.none() | st.sampled_from(["attic", "Gro\u00dfmutters Keller", "x" * 64])
 _errors = st.none() | st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=40)
 _minutes = st.integers(0, 24 * 60 - 1)
 _windows = st.builds(Window, _minutes, _minutes).filter(lambda window: window.start != window.end)
+_short_windows = st.builds(_window_of, _minutes, st.integers(1, limits.AWAY_MINUTES // 4))
 _snapshots = st.builds(
     Snapshot,
     node_name=_names,
@@ -228,4 +233,6 @@ def observations() -> st.SearchStrategy[Observation]:
         failures=st.integers(0, 1000),
         last_error=_errors,
         last_error_at=st.none() | _times,
+        next_poll_at=st.none() | _times,
+        away=st.lists(_short_windows, max_size=4, unique=True).map(tuple),
     )

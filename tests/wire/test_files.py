@@ -214,10 +214,17 @@ def test_what_ends_after_the_year_9999_ends_with_it() -> None:
     assert invitesfile.decode(through_disk(invitesfile.encode(read))) == read
 
 
+def test_an_observation_of_before_windows_and_stored_pauses_is_read() -> None:
+    (entry,) = through_disk(observationsfile.encode({did(1): Observation(did=did(1), failures=2)}))["peers"]
+    del entry["away"], entry["next_poll_at"]
+    assert observationsfile.decode({"peers": [entry]}) == {did(1): Observation(did=did(1), failures=2)}
+
+
 def test_an_observation_that_could_not_be_written_again_is_left_out() -> None:
     good = through_disk(observationsfile.encode({did(1): Observation(did=did(1), skew_s=-3)}))
     far = {**good["peers"][0], "did": str(did(2)), "skew_s": 1e300}
-    read = observationsfile.decode({"peers": [*good["peers"], far]})
+    gone = {**good["peers"][0], "did": str(did(3)), "away": [[0, 1440]]}
+    read = observationsfile.decode({"peers": [*good["peers"], far, gone]})
     assert read == {did(1): Observation(did=did(1), skew_s=-3)}
 
 

@@ -1,0 +1,89 @@
+"""The windows that a node announces: pairs of minutes in UTC, few, short and well-formed."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from enigma_fed.base import limits
+from enigma_fed.base.errors import FieldInvalid, WireError
+from enigma_fed.wire import away
+from enigma_fed.wire.windows import Window, parse_windows
+
+
+def test_windows_travel_as_pairs() -> None:
+    windows = parse_windows(["23:00-07:00", "12:00-13:00"])
+    assert away.to_object(windows) == [[1380, 420], [720, 780]]
+    assert away.from_object([[1380, 420], (720, 780)]) == windows
+
+
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        (None, "list"),
+        ({}, "list"),
+        ("23:00-07:00", "list"),
+        ([], "1 to 4"),
+        ([[number, number + 1] for number in range(limits.OFFLINE_WINDOWS + 1)], "1 to 4"),
+        ([[1, 2], [1, 2]], "twice"),
+        ([1380], "pair"),
+        (["ab"], "pair"),
+        ([[1, 2, 3]], "pair"),
+        ([[1, 1440]], "from 0 to 1439"),
+        ([[-1, 5]], "from 0 to 1439"),
+        ([[1, 2.0]], "integer"),
+        ([[True, 5]], "integer"),
+        ([["1", 5]], "integer"),
+        ([[[1], 5]], "integer"),
+        ([[5, 5]], "another minute"),
+    ],
+)
+def test_invariant_7_what_is_no_list_of_few_windows_is_refused(said: object, why: str) -> None:
+    with pytest.raises(WireError, match=why):
+        away.from_object(said)
+
+
+def test_who_is_off_nearly_all_day_is_refused() -> None:
+    """limits.AWAY_MINUTES."""
+    whole = [[0, limits.AWAY_MINUTES]]
+    assert away.from_object(whole) == (Window(0, limits.AWAY_MINUTES),)
+    for more in ([[0, limits.AWAY_MINUTES + 1]], [*whole, [1300, 1301]]):
+        with pytest.raises(WireError, match="minutes of a day"):
+            away.from_object(more)
+
+
+@pytest.mark.parametrize("text", ["", " "])
+def test_an_empty_setting_announces_nothing(text: str) -> None:
+    assert away.parse_setting(text) == ()
+
+
+def test_a_setting_is_a_list_of_windows() -> None:
+    assert away.parse_setting("23:00-07:00, 12:00-13:00") == parse_windows(["23:00-07:00", "12:00-13:00"])
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("at night", "like 23:00-07:00"),
+        ("23:00-07:00,", "like 23:00-07:00"),
+        (",".join(f"0{number}:00-0{number}:30" for number in range(5)), "at most 4"),
+        ("00:00-20:01", "leave 240 minutes"),
+    ],
+)
+def test_a_setting_that_others_would_refuse_is_an_error(text: str, why: str) -> None:
+    with pytest.raises(FieldInvalid, match=why):
+        away.parse_setting(text)
+
+
+minutes = st.integers(0, 1439)
+
+
+@given(minutes, minutes, st.integers(-720, 840))
+def test_a_window_in_utc_holds_the_same_moments(start: int, end: int, offset: int) -> None:
+    local = Window(start, end)
+    (utc,) = away.in_utc([local], offset)
+    assert utc.minutes == local.minutes
+    assert utc.shifted(offset) == local
+    for minute in (start, (end - 1) % 1440, end, (start + 700) % 1440):
+        assert local.holds(minute) == utc.holds((minute - offset) % 1440)
