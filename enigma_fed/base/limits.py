@@ -175,6 +175,10 @@ CONTROL_IDLE_TIMEOUT: Final = 30
 CONTROL_ANSWER_TIMEOUT: Final = 600
 """A command waits this long for the agent's answer: `peer sync` of many peers takes the longest."""
 
+# Streams (PROTOCOL section 3).
+STREAM_MESSAGE_BYTES: Final = 64
+"""One message of a subscriber: memory per stream; an acknowledgement takes 11."""
+
 # Storage.
 STORE_FILE_BYTES: Final = 256 * 1024 * 1024
 """Largest JSON file that is read back: memory at start."""

@@ -2,15 +2,16 @@
 
 Size and content type are checked before. A member passes: form, audience, freshness, digest,
 signature, (method that needs a challenge), nonce. A join of an unknown DID passes: form, a
-smaller size, audience, freshness, body, token look-up, digest, signature, nonce. A challenge is
-asked for before the nonce is remembered, so the retry with the same nonce can pass, once.
+smaller size, audience, freshness, body, token look-up, digest, signature, nonce. A stream, which has no
+body, passes: form, audience, freshness, signature, nonce. A challenge is asked for before the nonce is
+remembered, so the retry with the same nonce can pass, once.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Protocol
+from typing import NoReturn, Protocol
 
 from enigma_fed.base import limits
 from enigma_fed.base.errors import DidInvalid, WireError
@@ -37,9 +38,10 @@ from enigma_fed.rpc.legacydoor import LegacyDoor, LegacyKeeper
 from enigma_fed.rpc.methods import Method, MethodTable, Params, Standing, TokenParams
 from enigma_fed.rpc.noncetable import NonceTable
 from enigma_fed.rpc.passage import Passage
-from enigma_fed.wire import contentdigest, httpsig, jsonrpc
+from enigma_fed.wire import contentdigest, httpsig, jsonrpc, streamsig
 from enigma_fed.wire.httpsig import Fields, SignedRequest
 from enigma_fed.wire.records import TrustLevel
+from enigma_fed.wire.streamsig import StreamRequest
 
 
 class Doorkeeper(LegacyKeeper, Protocol):
@@ -100,25 +102,35 @@ class Gate:
             self._legacy.examine(passage, fields, body, wall=wall, boot=boot)
             return
         signed = httpsig.read_request(fields, passage.form.value)
-        did = self._read_keyid(signed.keyid)
-        passage.did, passage.signature_field = did, signed.signature_field
-        standing = passage.standing = self._doorkeeper.standing(did)
+        did = self._identify(passage, signed)
+        standing = passage.standing
         if standing is Standing.UNKNOWN and len(body) > limits.STRANGER_REQUEST_BYTES:
             raise TooLarge(f"an unknown DID has at most {limits.STRANGER_REQUEST_BYTES} bytes")
-        if signed.audience != self._own:
-            raise WrongAudience
-        self._freshness.check(signed, did.public_key, wall, boot)
+        self._check_aim(signed, did, wall, boot)
         if standing is Standing.UNKNOWN:
             self._read_stranger(passage, body)
         if not contentdigest.matches(signed.digest, body):
             raise BadDigest
-        if not verify(did.public_key, signed.base, signed.signature):
-            raise BadSignature
-        passage.signature_held = True
+        self._check_signature(passage, signed, did)
         if standing is Standing.MEMBER or standing is Standing.SELF:
             self._pass_known(passage, signed, did, body, wall, boot)
         else:
             self._pass_stranger(passage, signed, did, body, wall, boot)
+
+    def examine_stream(self, passage: Passage, fields: Fields, *, wall: float, boot: float) -> StreamRequest:
+        """Run the same checks for a `GET /rpc/v1/stream`, which has no body; the trust step is still to come.
+
+        Raises RpcError, WireError.
+        """
+        request = streamsig.read_request(fields)
+        signed = request.signed
+        did = self._identify(passage, signed)
+        self._check_aim(signed, did, wall, boot)
+        self._check_signature(passage, signed, did)
+        if not passage.of_a_member:
+            self._turn_away(passage)
+        self._let_in(passage, signed, did, wall, boot)
+        return request
 
     def read_params(self, passage: Passage, method: Method) -> Params:
         """The call's params, read once; raises InvalidParams."""
@@ -129,6 +141,30 @@ class Gate:
             except WireError as error:
                 raise rules.bad_params(error) from None
         return passage.params
+
+    def _identify(self, passage: Passage, signed: SignedRequest) -> Did:
+        """Note who the request says it is from."""
+        did = self._read_keyid(signed.keyid)
+        passage.did, passage.signature_field = did, signed.signature_field
+        passage.standing = self._doorkeeper.standing(did)
+        return did
+
+    def _check_aim(self, signed: SignedRequest, did: Did, wall: float, boot: float) -> None:
+        if signed.audience != self._own:
+            raise WrongAudience
+        self._freshness.check(signed, did.public_key, wall, boot)
+
+    def _check_signature(self, passage: Passage, signed: SignedRequest, did: Did) -> None:
+        if not verify(did.public_key, signed.base, signed.signature):
+            raise BadSignature
+        passage.signature_held = True
+
+    def _let_in(self, passage: Passage, signed: SignedRequest, did: Did, wall: float, boot: float) -> None:
+        """Use up the nonce of a request by a member or this node."""
+        self._freshness.use(signed, did.public_key, wall, boot)
+        passage.past_nonce = True
+        if passage.standing is Standing.MEMBER:
+            self._doorkeeper.heard(did)
 
     def _read_keyid(self, keyid: str) -> Did:
         try:
@@ -165,10 +201,7 @@ class Gate:
         if method is not None and method.challenge and signed.challenge is None:
             why = f"{method.name} always needs a challenge"
             raise self._freshness.challenge(why, signed, did.public_key, boot)
-        self._freshness.use(signed, did.public_key, wall, boot)
-        passage.past_nonce = True
-        if passage.standing is Standing.MEMBER:
-            self._doorkeeper.heard(did)
+        self._let_in(passage, signed, did, wall, boot)
 
     def _pass_stranger(
         self, passage: Passage, signed: SignedRequest, did: Did, body: bytes, wall: float, boot: float
@@ -177,8 +210,7 @@ class Gate:
         if passage.standing is Standing.REMOVED:
             self._check_return(passage, body)
         elif passage.method is None or not passage.method.open_to_unknown:
-            passage.past_nonce = True
-            raise UnknownPeer
+            self._turn_away(passage)
         self._freshness.use(signed, did.public_key, wall, boot, passage.token_hash)
         passage.past_nonce = True
 
@@ -191,8 +223,14 @@ class Gate:
                 return
         except (ParseError, InvalidRequest, InvalidParams, UnknownToken):
             pass
+        self._turn_away(passage)
+
+    def _turn_away(self, passage: Passage) -> NoReturn:
+        """Tell a removed DID that it is removed, another that it is unknown; nothing is kept of it."""
         passage.past_nonce = True
-        raise Removed
+        if passage.standing is Standing.REMOVED:
+            raise Removed
+        raise UnknownPeer
 
 
 def in_start_window(boot: float, started: float) -> bool:

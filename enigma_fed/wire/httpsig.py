@@ -6,7 +6,7 @@ Pure: header values in, header values out; signing is a function that the caller
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, Protocol
 
 import msgspec
@@ -29,15 +29,10 @@ SIGNATURE: Final = "Signature"
 SIGNATURE_INPUT: Final = "Signature-Input"
 
 _SIGNATURE_BYTES: Final = 64
-_REQUEST_COMPONENTS: Final = (
-    '"@method"',
-    '"@path"',
-    '"content-type"',
-    '"content-digest"',
-    '"federation-audience"',
-)
+AUDIENCE_COMPONENT: Final = '"federation-audience"'
 _CHALLENGE_COMPONENT: Final = '"federation-challenge"'
-_REPLY_COMPONENTS: Final = ('"@status"', '"content-type"', '"content-digest"', '"signature";req')
+REQUEST_COMPONENT: Final = '"signature";req'
+_REPLY_COMPONENTS: Final = ('"@status"', '"content-type"', '"content-digest"', REQUEST_COMPONENT)
 _REPLY_LIST: Final = f"({' '.join(_REPLY_COMPONENTS)})"
 _REQUEST_PARAMETERS: Final = frozenset({"created", "expires", "nonce", "keyid", "tag"})
 _REPLY_PARAMETERS: Final = frozenset({"created", "keyid", "tag"})
@@ -64,7 +59,7 @@ class SignedRequest(msgspec.Struct, frozen=True):
     audience: str
     challenge: str | None
     digest: str
-    """The field `Content-Digest`."""
+    """The field `Content-Digest`; empty where there is no body (a stream)."""
     signature: bytes
     signature_field: str
     """The field `Signature`, to which the reply is bound."""
@@ -78,6 +73,7 @@ class SignedReply(msgspec.Struct, frozen=True):
     keyid: str
     created: int
     digest: str
+    """The field `Content-Digest`; empty where there is no body (a stream)."""
     signature: bytes
     base: bytes
 
@@ -107,18 +103,26 @@ def read_request(fields: Fields, content_type: str) -> SignedRequest:
 
     Raises Unsigned when there is no signature, WireError when it breaks the profile.
     """
-    field, signature_input = single(fields, SIGNATURE), single(fields, SIGNATURE_INPUT)
-    if field is None or signature_input is None:
-        raise Unsigned("the request carries no signature")
-    values = {
+    _carried(fields, "request")
+    digest = required(fields, CONTENT_DIGEST)
+    contentdigest.check(digest)
+    covered = {
         '"@method"': METHOD,
         '"@path"': PATH,
         '"content-type"': content_type,
-        '"content-digest"': _required(fields, CONTENT_DIGEST),
-        '"federation-audience"': _required(fields, AUDIENCE),
+        '"content-digest"': digest,
     }
-    contentdigest.check(values['"content-digest"'])
-    challenge = single(fields, CHALLENGE)
+    return read_covered(fields, covered, digest)
+
+
+def read_covered(fields: Fields, covered: Mapping[str, str], digest: str = "") -> SignedRequest:
+    """Read the signature of a request over `covered` (values by identifier), the audience, and a challenge.
+
+    Raises Unsigned when there is no signature, WireError when it breaks the profile.
+    """
+    field, signature_input = _carried(fields, "request")
+    audience, challenge = required(fields, AUDIENCE), single(fields, CHALLENGE)
+    values = {**covered, AUDIENCE_COMPONENT: audience}
     if challenge is not None:
         if not is_challenge(challenge):
             raise WireError(f"the field {CHALLENGE} is not {limits.CHALLENGE_CHARACTERS} visible characters")
@@ -135,9 +139,9 @@ def read_request(fields: Fields, content_type: str) -> SignedRequest:
         created=created,
         expires=expires,
         nonce=nonce,
-        audience=values['"federation-audience"'],
+        audience=audience,
         challenge=challenge,
-        digest=values['"content-digest"'],
+        digest=digest,
         signature=structured.parse_bytes(field, LABEL, _SIGNATURE_BYTES),
         signature_field=field,
         base=signature_base([(name, values[name]) for name in listed.components], str(listed)),
@@ -149,19 +153,24 @@ def read_reply(fields: Fields, *, status: int, content_type: str, request_signat
 
     Raises Unsigned when there is none, WireError when it breaks the profile.
     """
-    field, signature_input = single(fields, SIGNATURE), single(fields, SIGNATURE_INPUT)
-    if field is None or signature_input is None:
-        raise Unsigned("the reply carries no signature")
+    _carried(fields, "reply")
     if single(fields, CONTENT_TYPE) != content_type:
         raise WireError("the reply has another content type than the request")
-    digest = _required(fields, CONTENT_DIGEST)
+    digest = required(fields, CONTENT_DIGEST)
     contentdigest.check(digest)
-    values = {
-        '"@status"': str(status),
-        '"content-type"': content_type,
-        '"content-digest"': digest,
-        '"signature";req': request_signature,
-    }
+    covered = {'"@status"': str(status), '"content-type"': content_type, '"content-digest"': digest}
+    return read_covered_reply(fields, covered, request_signature, digest)
+
+
+def read_covered_reply(
+    fields: Fields, covered: Mapping[str, str], request_signature: str, digest: str = ""
+) -> SignedReply:
+    """Read the signature of a reply over `covered` and its request's field `Signature: request_signature`.
+
+    Raises Unsigned when there is none, WireError when it breaks the profile.
+    """
+    field, signature_input = _carried(fields, "reply")
+    values = {**covered, REQUEST_COMPONENT: request_signature}
     listed = _read_input(signature_input, values, _REPLY_PARAMETERS, REPLY_TAG)
     return SignedReply(
         keyid=_string(listed, "keyid"),
@@ -192,16 +201,34 @@ def sign_request(
 
     `sign` makes the Ed25519 signature (64 bytes); `digest` is the field `Content-Digest`.
     """
-    names = _REQUEST_COMPONENTS if challenge is None else (*_REQUEST_COMPONENTS, _CHALLENGE_COMPONENT)
-    values = (METHOD, PATH, content_type, digest, audience, challenge or "")
+    covered = {
+        '"@method"': METHOD,
+        '"@path"': PATH,
+        '"content-type"': content_type,
+        '"content-digest"': digest,
+        AUDIENCE_COMPONENT: audience,
+    }
+    signed = sign_covered(sign, covered, keyid=keyid, created=created, nonce=nonce, challenge=challenge)
+    return {CONTENT_DIGEST: digest, AUDIENCE: audience, **signed}
+
+
+def sign_covered(
+    sign: Callable[[bytes], bytes],
+    covered: Mapping[str, str],
+    *,
+    keyid: str,
+    created: int,
+    nonce: str,
+    challenge: str | None,
+) -> dict[str, str]:
+    """The fields of a request's signature over `covered` (values by identifier, in order) and a challenge."""
+    values = dict(covered) if challenge is None else {**covered, _CHALLENGE_COMPONENT: challenge}
     parameters = (
-        f"({' '.join(names)});created={created};expires={created + limits.SIGNATURE_LIFETIME}"
+        f"({' '.join(values)});created={created};expires={created + limits.SIGNATURE_LIFETIME}"
         f';nonce="{nonce}";keyid="{keyid}";tag="{REQUEST_TAG}"'
     )
-    signature = sign(signature_base(zip(names, values, strict=False), parameters))
+    signature = sign(signature_base(values.items(), parameters))
     fields = {
-        CONTENT_DIGEST: digest,
-        AUDIENCE: audience,
         SIGNATURE_INPUT: f"{LABEL}={parameters}",
         SIGNATURE: f"{LABEL}={structured.serialize_bytes(signature)}",
     }
@@ -235,15 +262,24 @@ def sign_reply(
     }
 
 
-def _required(fields: Fields, name: str) -> str:
+def required(fields: Fields, name: str) -> str:
+    """The one value of a field, in plain ASCII; raises WireError."""
     value = single(fields, name)
     if value is None or not value.isascii() or not value.isprintable():
         raise WireError(f"the field {name} is missing or not plain text")
     return value
 
 
+def _carried(fields: Fields, what: str) -> tuple[str, str]:
+    """The fields `Signature` and `Signature-Input`; raises Unsigned when one is absent."""
+    field, signature_input = single(fields, SIGNATURE), single(fields, SIGNATURE_INPUT)
+    if field is None or signature_input is None:
+        raise Unsigned(f"the {what} carries no signature")
+    return field, signature_input
+
+
 def _read_input(
-    text: str, values: dict[str, str], parameters: frozenset[str], tag: str
+    text: str, values: Mapping[str, str], parameters: frozenset[str], tag: str
 ) -> structured.InnerList:
     listed = structured.parse_inner_list(text, LABEL)
     if set(listed.components) != values.keys():

@@ -17,7 +17,7 @@ from enigma_fed.wire import base64url, cbor, hexadecimal
 
 _LABEL: Final = b"enigma-fed/state/v1\n"
 _KIB: Final = 1024
-_EPOCH_BYTES: Final = 8
+EPOCH_BYTES: Final = 8
 _SIGNATURE_BYTES: Final = 64
 _TS_MAX: Final = 2**32 - 1
 _CPU_TENTHS_MAX: Final = 1_000_000
@@ -240,10 +240,10 @@ def _epoch_out(epoch: bytes, binary: bool) -> bytes | str:
 
 def _epoch_in(value: object, binary: bool) -> bytes:
     if binary:
-        return _octets(value, "epoch", _EPOCH_BYTES)
+        return _octets(value, "epoch", EPOCH_BYTES)
     if not isinstance(value, str):
         raise WireError("epoch must be text")
-    return hexadecimal.decode(value, _EPOCH_BYTES)
+    return hexadecimal.decode(value, EPOCH_BYTES)
 
 
 def _signature_in(value: object, binary: bool) -> bytes:

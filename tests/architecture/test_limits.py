@@ -104,6 +104,7 @@ ONE_PAST: Final = {
     "FAILED_TRIES_PER_CIRCUIT": CIRCUITS + "test_invariant_7_a_circuit_has_few_failed_tries",
     "CIRCUITS": CIRCUITS + "test_invariant_7_the_accounts_are_bounded_and_the_longest_unused_goes",
     "REQUESTS_IN_FLIGHT": CONNECTIONS + "test_invariant_7_one_request_too_many_at_once_is_429",
+    "STREAM_MESSAGE_BYTES": FORMATS,
     "CONTROL_LINE_BYTES": CONTROL + "test_invariant_7_a_line_that_never_ends_is_cut",
     "CONTROL_REPLY_BYTES": "tests/daemon/test_controlclient.py::test_an_endless_answer_is_cut",
     "CONTROL_CONNECTIONS": CONTROL + "test_invariant_7_too_many_commands_are_sent_away",

@@ -13,6 +13,7 @@ from enigma_fed.base.errors import EnigmaError
 from enigma_fed.base.ids import parse_node_name
 from enigma_fed.wire import cbor, httpsig, invite, jsonrpc, state, strictjson, structured
 from enigma_fed.wire.jsonrpc import BodyForm
+from enigma_fed.wire.websocket import FrameReader
 from tests.support import invitevectors
 from tests.support.signedcalls import key, signed_fields
 
@@ -79,6 +80,9 @@ LARGEST: Final[dict[str, Try]] = {
     "METHOD_CHARACTERS": lambda size: _call(method="m" * size),
     "CALL_ID_CHARACTERS": lambda size: _call(method="m", id="i" * size),
     "BODY_ITEMS": _items(BodyForm.JSON),
+    "STREAM_MESSAGE_BYTES": lambda size: list(
+        FrameReader(limits.STREAM_MESSAGE_BYTES).feed(bytes((0x82, 0x80 | size)) + bytes(4 + size))
+    ),
     "SIGNATURE_INPUT_BYTES": lambda size: structured.parse_inner_list(
         'a=("x")' + ";" + "k=1".rjust(size - 8), "a"
     ),

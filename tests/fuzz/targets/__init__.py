@@ -7,12 +7,12 @@ from types import MappingProxyType
 from typing import Final
 
 from tests.fuzz.target import Target
-from tests.fuzz.targets import bodies, identifiers, local, membership, plain, signatures
+from tests.fuzz.targets import bodies, identifiers, local, membership, plain, signatures, streams
 
 TARGETS: Final[Mapping[str, Target]] = MappingProxyType(
     {
         target.name: target
-        for room in (plain, identifiers, signatures, bodies, membership, local)
+        for room in (plain, identifiers, signatures, bodies, membership, local, streams)
         for target in room.TARGETS
     }
 )
