@@ -11,7 +11,7 @@ and `hint` what to do next. A class carries its JSON-RPC code, HTTP status and e
     |       InviteForOther
     +-- OperationFailed               exit 1: InviteExpired, PortInUse, LooseModes, NotInitialised, ...
     |   +-- TorError: TorMissing, TorFailed, TorTooOld, TorControlFailed
-    +-- PeerUnreachable               exit 3: UnsignedReply
+    +-- PeerUnreachable               exit 3: UnsignedReply, StreamNotOffered, StreamEnded
     +-- RefusedByPeer                 exit 4
     +-- NotFound                      exit 5: PeerNotFound, InviteNotFound
     +-- Conflict                      exit 6: AlreadyFederated, AgentRunning, AnotherCopy, ...
@@ -216,6 +216,23 @@ class UnsignedReply(PeerUnreachable):
         super().__init__(detail, hint=hint)
         self.claimed_code = claimed_code
         """The error's word in that answer, which anyone may have written (invariant 11)."""
+
+
+class StreamNotOffered(PeerUnreachable):
+    """The peer offers no stream of states."""
+
+    code = "stream-not-offered"
+
+
+class StreamEnded(PeerUnreachable):
+    """The peer's stream of states ended."""
+
+    code = "stream-ended"
+
+    def __init__(self, reason: str, detail: str = "", *, hint: str = "") -> None:
+        super().__init__(detail or reason, hint=hint)
+        self.reason = reason
+        """One word, counted (rpc/streamend.py)."""
 
 
 class RefusedByPeer(EnigmaError):

@@ -56,6 +56,9 @@ class BoundedReplies(ResponseHandler):
     def data_received(self, data: bytes) -> None:
         """Parse as far as the sizes allow; past them the connection is closed."""
         self.bytes.add(len(data), 0)
+        if self._payload_parser is not None:  # a WebSocket, whose own reader counts from here on
+            super().data_received(data)
+            return
         for start in range(0, len(data), _PIECE):
             piece = data[start : start + _PIECE]
             self._received += len(piece)
