@@ -86,6 +86,19 @@ class RpcSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class AdminSettings:
+    """Health and metrics, for programs on this machine."""
+
+    listen: str = _option(
+        "127.0.0.1:8788",
+        "Loopback address and port of `/healthz`, `/readyz` and `/metrics`; port 0 takes a free one, empty "
+        "opens none. Every user of this machine can read them. While another program has the port, the agent "
+        "runs without them, says so, and tries again every minute.",
+        check=_check_listen,
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class TorSection:
     """Tor."""
 
@@ -177,6 +190,7 @@ class Settings:
 
     node: NodeSettings = NodeSettings()
     rpc: RpcSettings = RpcSettings()
+    admin: AdminSettings = AdminSettings()
     tor: TorSection = TorSection()
     federation: FederationSettings = FederationSettings()
     clock: ClockSettings = ClockSettings()

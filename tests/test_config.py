@@ -130,6 +130,8 @@ def test_loopback_addresses_are_read(text: str, parts: tuple[str, int]) -> None:
 def test_invariant_10_the_rpc_listens_for_this_machine_alone(text: str) -> None:
     with pytest.raises(ConfigError, match="loopback"):
         config.load(None, {}, {"rpc.listen": text})
+    with pytest.raises(ConfigError, match="loopback"):
+        config.load(None, {}, {"admin.listen": text})
 
 
 def test_value_finds_every_described_key() -> None:

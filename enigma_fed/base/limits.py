@@ -174,6 +174,14 @@ CONTROL_IDLE_TIMEOUT: Final = 30
 """A control connection that sends no whole line for this long is closed."""
 CONTROL_ANSWER_TIMEOUT: Final = 600
 """A command waits this long for the agent's answer: `peer sync` of many peers takes the longest."""
+ADMIN_CONNECTIONS: Final = 16
+"""Connections to the admin listener at once, the oldest ends for a new one: memory and file descriptors."""
+ADMIN_PATIENCE: Final = 10
+"""An answer of the admin listener that is not ready by then is given up: whoever watches must hear it."""
+ADMIN_RETRY: Final = 60
+"""Pause between two tries to have the port of the admin listener while another program has it."""
+DISK_PATIENCE: Final = 2
+"""A disk that does not say by then how much room it has is told as one that does not answer."""
 
 # Streams (PROTOCOL section 3).
 STREAM_MESSAGE_BYTES: Final = 64

@@ -41,6 +41,7 @@ def _show(view: StatusView) -> None:
             ("Data folder", view.node.data_dir),
             ("Agent", _agent(view)),
             ("Listens on", view.listen or ""),
+            ("Health and metrics", f"http://{view.admin}/metrics" if view.admin else ""),
             ("Tor", _tor(view.tor)),
             ("Which tor", _which_tor(view.tor)),
             ("Limits", f"per {', '.join(view.limited_by)}" if view.limited_by else ""),

@@ -21,6 +21,7 @@ from enigma_fed.base.ids import Did
 from enigma_fed.base.tasks import Tasks
 from enigma_fed.config import Settings
 from enigma_fed.daemon import degraded, keys
+from enigma_fed.daemon.adminpages import Parts, make_admin
 from enigma_fed.daemon.clockstate import ClockState, newest_time
 from enigma_fed.daemon.control import ControlServer
 from enigma_fed.daemon.desk import Desk
@@ -30,6 +31,7 @@ from enigma_fed.daemon.listeners import Listeners
 from enigma_fed.daemon.paths import Paths, prepare_runtime_dir
 from enigma_fed.daemon.reload import Reload, plan
 from enigma_fed.daemon.status import Running, compose, tor_view
+from enigma_fed.daemon.torlog import TorLog
 from enigma_fed.daemon.torplan import TorPlan, export_onion, make_plan, make_tor
 from enigma_fed.federation.client import GET_STATE, RpcPeerCaller
 from enigma_fed.federation.hooks import Hooks
@@ -131,18 +133,15 @@ class RunningNode:
             Hooks(self._cut, self._has_a_way_out, self._another_copy, self._day_of),
             poll_interval=settings.federation.poll_interval,
         )
+        sampler = Sampler(paths.data_dir, self._view.name, clock)
         self._state = StateService(
-            self._key,
-            clock,
-            random(_EPOCH_BYTES),
-            Sampler(paths.data_dir, self._view.name, clock),
-            self._tor_is_ready,
-            self._tasks,
+            self._key, clock, random(_EPOCH_BYTES), sampler, self._tor_is_ready, self._tasks
         )
         newest = newest_time(store.membership, store.observations.values())
         self._clock_state = ClockState(clock, newest, assume=settings.clock.synchronised == "assume")
         self._endpoint = self._make_endpoint(around)
         self._listeners = Listeners(self._endpoint, settings.rpc.listen, tor.door(paths))
+        self._admin = make_admin(settings.admin.listen, self._parts())
         self._control = self._make_control(paths)
 
     async def start(self, held: AsyncExitStack) -> None:
@@ -153,6 +152,8 @@ class RunningNode:
         held.push_async_callback(self.federation.close)
         held.push_async_callback(self._listeners.close)
         await self._listeners.start()
+        held.push_async_callback(self._admin.close)
+        await self._admin.start()
         held.push_async_callback(self._control.close)
         await self._control.start()
         self.federation.start()
@@ -190,6 +191,8 @@ class RunningNode:
             uptime_s=round(self._clock.boot() - self._started, 1),
             epoch=self._state.epoch.hex(),
             listen=self._listeners.address,
+            admin=self._admin.address,
+            admin_trouble=self._admin.trouble,
             tor=tor_view(self._tor.status),
             state=snapshot_view(state.snapshot, state.started + state.ts),
             clock_synchronised=self._clock_state.synchronised,
@@ -207,6 +210,17 @@ class RunningNode:
             running,
             warnings,
             suspended=suspended,
+        )
+
+    def _parts(self) -> Parts:
+        return Parts(
+            clock=self._clock,
+            started=self._started,
+            tasks=self._tasks,
+            tor=lambda: self._tor.status,
+            federation=self.federation,
+            clock_state=self._clock_state,
+            data_dir=Path(self._view.data_dir),
         )
 
     def _make_control(self, paths: Paths) -> ControlServer:
@@ -294,24 +308,6 @@ class RunningNode:
         """Whether another copy of this node answered at our onion within a day."""
         at = self._copy_heard_at
         return at is not None and self._clock.boot() - at < limits.ANOTHER_COPY_MEMORY
-
-
-class TorLog:
-    """Writes down how Tor gets on, once per change of phase or reason."""
-
-    def __init__(self) -> None:
-        self._said = ("", "")
-
-    def __call__(self, status: TorStatus) -> None:
-        """Note a status."""
-        said = (status.phase.value, status.reason)
-        if said == self._said:
-            return
-        self._said = said
-        if status.reason:
-            _log.warning("Tor is %s at %d %%: %s", status.phase.value, status.percent, status.reason)
-        else:
-            _log.info("Tor is %s", status.phase.value)
 
 
 def _read_full_state(result: object) -> FullState:

@@ -16,7 +16,7 @@ from enigma_fed.base.errors import ConfigError, EnigmaError, StoreError
 from enigma_fed.config import Settings
 from enigma_fed.daemon import controlclient
 from enigma_fed.daemon.calls import INVITE_LIST, PEER_LIST, STATUS, NoParams
-from enigma_fed.daemon.checks import copies, machine, node, peers, tor
+from enigma_fed.daemon.checks import copies, listening, machine, node, peers, tor
 from enigma_fed.daemon.checks.scene import Check, Scene, failure
 from enigma_fed.daemon.local import LocalOperations
 from enigma_fed.daemon.paths import SYSTEM_DATA_DIR, SYSTEM_RUNTIME_DIR, Paths
@@ -45,6 +45,7 @@ _OF_THE_SERVICE: Final[tuple[tuple[str, Check], ...]] = (
     ("peers", peers.away),
     ("clock of peers", peers.skew),
     ("config", machine.config_file),
+    ("admin listener", listening.admin_listener),
     ("tor progress", tor.progress),
     ("clock", machine.clock),
     ("disk", machine.disk),
@@ -52,7 +53,8 @@ _OF_THE_SERVICE: Final[tuple[tuple[str, Check], ...]] = (
 )
 _OF_THE_MACHINE: Final[tuple[tuple[str, Check], ...]] = (
     ("config", machine.config_file),
-    ("listen address", machine.listen_address),
+    ("listen address", listening.listen_address),
+    ("admin listener", listening.admin_listener),
     ("runtime folder", machine.runtime_folder),
     ("tor", tor.program),
     ("tor progress", tor.progress),

@@ -70,7 +70,7 @@ class Listeners:
         await self._onion_runner.setup()
         if self._listen:
             listening = bind_loopback(*parse_listen(self._listen))
-            self.address = _shown(listening)
+            self.address = shown_address(listening)
             await web.SockSite(self._runner, listening).start()
         if self._onion is not None:
             await self._onion.start()
@@ -106,7 +106,7 @@ def bind_loopback(host: str, port: int, option: str = "rpc.listen") -> socket.so
         listening.close()
         shown = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         if error.errno == errno.EADDRINUSE:
-            none = " (empty for none)" if option == "rpc.listen" else ""
+            none = " (empty for none)" if option != "tor.listen" else ""
             variable = f"ENIGMA_FED_{option.upper().replace('.', '__')}"
             hint = f"Stop the other program, or set {option} ({variable}) to another port{none}."
             raise PortInUse(shown, hint=hint) from None
@@ -114,6 +114,7 @@ def bind_loopback(host: str, port: int, option: str = "rpc.listen") -> socket.so
     return listening
 
 
-def _shown(listening: socket.socket) -> str:
+def shown_address(listening: socket.socket) -> str:
+    """Where a TCP socket listens, as `ADDR:PORT`."""
     host, port = listening.getsockname()[:2]
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -35,6 +35,9 @@ class Running:
     clock_synchronised: bool | None
     clock_behind: bool
     challenge_all: bool
+    admin: str | None = None
+    admin_trouble: str = ""
+    """Why there is no admin listener although there should be one."""
     another_copy: bool = False
     disk_free: int = limits.DISK_LOW
     """Bytes that may still be written where the data folder is."""
@@ -134,6 +137,7 @@ def _with_facts(view: StatusView, running: Running) -> StatusView:
         uptime_s=running.uptime_s,
         epoch=running.epoch,
         listen=running.listen,
+        admin=running.admin,
         tor=running.tor,
         limited_by=list(limited_by(running.tor.mode)),
         state=running.state,
@@ -240,6 +244,8 @@ def _warnings(peers: Sequence[PeerView], running: Running | None) -> Iterator[st
         yield "This machine's clock is behind times that this node has written down; set it right."
     if running.clock_synchronised is False:
         yield "This machine's clock is not synchronised, so peers are asked for one more round trip."
+    if running.admin_trouble:
+        yield f"Health and metrics are not served: {running.admin_trouble}"
     yield from clock_differences(peers)
     if any(peer.paused for peer in peers):
         yield "Some peers are paused and not polled."

@@ -27,6 +27,9 @@ name = {name}
 [rpc]
 listen = ""
 
+[admin]
+listen = ""
+
 [tor]
 mode = "managed"
 torrc_extra = {torrc_extra}

@@ -273,16 +273,18 @@ class BoundedServer(web.Server):
         handle: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]],
         note: Callable[[str], None],
         traffic: Traffic,
+        most: int | None = None,
     ) -> None:
         """`note` is told of every request that `handle` never sees or fails at, in one word.
 
-        `traffic` counts the bytes of whoever proves itself.
+        `traffic` counts the bytes of whoever proves itself. `most` bounds the connections of whoever is no
+        member (`Places`).
         """
         options: dict[str, Any] = dict(_OPTIONS)
         super().__init__(handle, **options)
         self.note = note
         self.traffic = traffic
-        self.places: Places[BoundedConnection] = Places(lambda connection: connection.idle)
+        self.places: Places[BoundedConnection] = Places(lambda connection: connection.idle, most)
         self._failures = TokenBucket(limits.FAILURES_LOGGED / 3600, limits.FAILURES_LOGGED)
 
     def __call__(self) -> RequestHandler:

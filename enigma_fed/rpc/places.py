@@ -21,9 +21,13 @@ T = TypeVar("T")
 class Places(Generic[C]):
     """The connections of one listener; each method says whose connection has to end for it."""
 
-    def __init__(self, is_idle: Callable[[C], bool]) -> None:
-        """`is_idle` tells whether a connection waits for a request."""
+    def __init__(self, is_idle: Callable[[C], bool], most: int | None = None) -> None:
+        """`is_idle` tells whether a connection waits for a request.
+
+        `most` is how many strangers' connections there may be, limits.CONNECTIONS_INBOUND if None.
+        """
         self._is_idle = is_idle
+        self._most = most
         self._strangers: dict[C, int | None] = {}
         """By arrival, with the circuit's number (None: the listener cannot tell)."""
         self._members: dict[C, tuple[bytes, int | None]] = {}
@@ -50,7 +54,7 @@ class Places(Generic[C]):
         self._on_circuit[circuit] += 1
         if circuit is not None and self._on_circuit[circuit] > limits.CONNECTIONS_PER_CIRCUIT:
             return self._oldest(circuit)
-        if len(self._strangers) > limits.CONNECTIONS_INBOUND:
+        if len(self._strangers) > (limits.CONNECTIONS_INBOUND if self._most is None else self._most):
             return self._oldest(self._fullest())
         return None
 

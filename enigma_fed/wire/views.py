@@ -189,6 +189,8 @@ class StatusView(View, frozen=True, kw_only=True):
     uptime_s: float | None = None
     epoch: str | None = None
     listen: str | None = None
+    admin: str | None = None
+    """Where health and metrics are served."""
     tor: TorView | None = None
     limited_by: list[str] = []
     """By what callers are told apart for limits before they proved who they are: circuit, key, listener."""

@@ -23,6 +23,7 @@ CIRCUITS: Final = "tests/rpc/test_circuits.py::"
 RECOVERY: Final = "tests/federation/test_recovery.py::"
 NONCES: Final = "tests/rpc/test_noncetable.py::"
 CLOCK: Final = "tests/daemon/test_clockstate.py::"
+ADMIN: Final = "tests/daemon/test_admin.py::"
 CONTROL: Final = "tests/daemon/test_control.py::"
 
 POW: Final = "test_proof_of_work_lets_no_more_callers_wait_than_there_are_connections_for"
@@ -110,6 +111,12 @@ ONE_PAST: Final = {
     "CONTROL_CONNECTIONS": CONTROL + "test_invariant_7_too_many_commands_are_sent_away",
     "CONTROL_IDLE_TIMEOUT": CONTROL + "test_invariant_7_a_connection_that_says_nothing_is_closed",
     "CONTROL_ANSWER_TIMEOUT": OUTGOING + "test_an_agent_that_never_answers",
+    "ADMIN_CONNECTIONS": ADMIN
+    + "test_invariant_7_of_too_many_connections_the_oldest_ends_and_a_newcomer_is_served",
+    "ADMIN_PATIENCE": ADMIN + "test_an_answer_that_does_not_come_is_given_up",
+    "ADMIN_RETRY": ADMIN + "test_a_port_in_use_is_said_and_taken_once_it_is_free",
+    "DISK_PATIENCE": "tests/daemon/test_diskroom.py"
+    "::test_invariant_7_a_disk_that_hangs_holds_one_thread_and_no_answer",
     "STORE_FILE_BYTES": STORES + "test_a_store",
     "DISK_LOW": "tests/daemon/test_status.py::test_a_disk_with_little_room_is_told",
     "ANOTHER_COPY_MEMORY": "tests/daemon/test_degraded.py::test_invariant_3_another_copy_suspends_joins",

@@ -48,7 +48,9 @@ PURE_FILES = {"rules.py", "liveness.py", "schedule.py"}
 PURE_PLACES = {
     "base/backoff.py",
     "base/ratelimit.py",
+    "daemon/adminrules.py",
     "daemon/clocksteps.py",
+    "daemon/readiness.py",
     "federation/accepting.py",
     "federation/decision.py",
     "federation/hashes.py",

@@ -31,5 +31,10 @@ def paths(tmp_path: Path, runtime_dir: Path) -> Paths:
 @pytest.fixture
 def settings() -> Settings:
     """No Tor, a free loopback port, a clock that is taken as right."""
-    flags = {"tor.mode": "off", "rpc.listen": "127.0.0.1:0", "clock.synchronised": "assume"}
+    flags = {
+        "tor.mode": "off",
+        "rpc.listen": "127.0.0.1:0",
+        "admin.listen": "",
+        "clock.synchronised": "assume",
+    }
     return config.load(None, {}, {**flags, "node.name": "attic"}).settings

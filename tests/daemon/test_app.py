@@ -323,7 +323,7 @@ from pathlib import Path
 from enigma_fed import config
 from enigma_fed.daemon.lifecycle import run_agent
 from enigma_fed.daemon.paths import Paths
-flags = {"tor.mode": "off", "rpc.listen": ""}
+flags = {"tor.mode": "off", "rpc.listen": "", "admin.listen": ""}
 run_agent(config.load(None, {}, flags).settings, Paths(Path(sys.argv[1]), None, Path(sys.argv[2])))
 """
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -12,10 +11,9 @@ import pytest
 
 from enigma_fed import __version__
 from enigma_fed.base.errors import ConfigError, LooseModes
-from enigma_fed.config import RpcSettings, Settings
+from enigma_fed.config import Settings
 from enigma_fed.daemon.checks import machine
 from enigma_fed.daemon.checks.scene import Check, Scene, existing, size
-from enigma_fed.daemon.listeners import bind_loopback
 from enigma_fed.daemon.paths import Paths
 from enigma_fed.wire.views import Finding, StatusView
 from tests.support.views import NODE
@@ -120,31 +118,6 @@ def test_an_old_library_is_a_failure(scene: Scene, monkeypatch: pytest.MonkeyPat
     assert "nowhere-to-be-found (missing)" in finding.detail
     assert "stem" not in finding.detail
     assert "uvloop" not in finding.detail
-
-
-@pytest.fixture
-def taken() -> Iterator[str]:
-    listening = bind_loopback("127.0.0.1", 0)
-    yield f"127.0.0.1:{listening.getsockname()[1]}"
-    listening.close()
-
-
-def test_a_taken_port_is_a_failure_and_names_who_has_it(scene: Scene, taken: str) -> None:
-    settings = dataclasses.replace(scene.settings, rpc=RpcSettings(listen=taken))
-    finding = one(machine.listen_address, dataclasses.replace(scene, settings=settings))
-    assert finding.result == "failure"
-    assert taken in finding.detail
-    assert f"(process {os.getpid()})" in finding.detail
-    ours = StatusView(node=NODE, running=True)
-    assert (
-        one(machine.listen_address, dataclasses.replace(scene, settings=settings, status=ours)).result == "ok"
-    )
-
-
-def test_no_port_and_any_port_are_well(scene: Scene) -> None:
-    for listen in ("", "127.0.0.1:0"):
-        settings = dataclasses.replace(scene.settings, rpc=RpcSettings(listen=listen))
-        assert one(machine.listen_address, dataclasses.replace(scene, settings=settings)).result == "ok"
 
 
 def test_an_open_runtime_folder_is_a_failure(scene: Scene) -> None:

@@ -40,6 +40,7 @@ class Reached:
     loopback: int
     onion: int
     """The port that the onion leads to."""
+    admin: int
 
 
 @pytest.fixture
@@ -62,12 +63,15 @@ async def reached(folder: Path, settings: Settings) -> AsyncIterator[Reached]:
     onion = free_port()
     tor = config.TorSection(mode="socks", socks="127.0.0.1:1", listen=f"127.0.0.1:{onion}")
     paths = Paths(data_dir=folder / "data", config=None, runtime_dir=folder / "run")
-    agent = Agent(dataclasses.replace(settings, tor=tor), paths)
+    admin = config.AdminSettings(listen="127.0.0.1:0")
+    agent = Agent(dataclasses.replace(settings, tor=tor, admin=admin), paths)
     await agent.start()
     try:
         status = await asyncio.to_thread(RemoteOperations(paths.control_socket).status)
         assert status.listen is not None
-        yield Reached(paths, status.node, int(status.listen.rpartition(":")[2]), onion)
+        assert status.admin is not None
+        rpc, admin_port = (int(address.rpartition(":")[2]) for address in (status.listen, status.admin))
+        yield Reached(paths, status.node, rpc, onion, admin_port)
     finally:
         await agent.close()
 
@@ -102,6 +106,7 @@ TARGETS = (
     "/",
     "/status",
     "/healthz",
+    "/readyz",
     "/metrics",
     "/control",
     "/rpc/v1/",
@@ -192,6 +197,64 @@ async def test_invariant_10_what_speaks_http_to_the_control_socket_commands_noth
         found = json.loads(await reader.readline())
     writer.close()
     assert "error" in found
+
+
+ADMIN_PAGES = ("/healthz", "/readyz")
+
+
+async def test_invariant_10_no_page_of_the_admin_listener_is_served_through_the_onion(
+    reached: Reached,
+) -> None:
+    for target in ADMIN_PAGES:
+        for host in ("x", f"127.0.0.1:{reached.admin}", f"127.0.0.1:{reached.onion}"):
+            found = await answer(reached.onion, f"GET {target} HTTP/1.1\r\nHost: {host}\r\n")
+            assert status_of(found) == 404
+            assert_tells_nothing(found, reached.node)
+
+
+async def test_invariant_10_an_onion_that_some_tor_leads_to_the_admin_port_gets_nothing(
+    reached: Reached,
+) -> None:
+    for target in ADMIN_PAGES:
+        found = await answer(reached.admin, f"GET {target} HTTP/1.1\r\nHost: {reached.node.onion}\r\n")
+        assert status_of(found) == 403
+        assert_tells_nothing(found, reached.node)
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS"])
+@pytest.mark.parametrize("host", ["own", "evil.example:8788"])
+async def test_invariant_10_a_web_page_gets_nothing_of_the_admin_listener(
+    reached: Reached, method: str, host: str
+) -> None:
+    host = f"127.0.0.1:{reached.admin}" if host == "own" else host
+    page = PAGE.replace("127.0.0.1:8787", host) + "Access-Control-Request-Private-Network: true\r\n"
+    for target in ADMIN_PAGES:
+        found = await answer(reached.admin, f"{method} {target} HTTP/1.1\r\n{page}")
+        assert status_of(found) == 403
+        assert b"access-control-" not in found.lower(), "then a page could read the answer"
+        assert_tells_nothing(found, reached.node)
+
+
+async def test_invariant_10_the_admin_listener_serves_its_pages_and_no_rpc_and_no_command(
+    reached: Reached,
+) -> None:
+    own = f"Host: 127.0.0.1:{reached.admin}\r\n"
+    for target in (set(TARGETS) | {"/rpc/v1"}) - {"/healthz", "/readyz", "/metrics"}:
+        for method in ("GET", "POST", "DELETE"):
+            found = await answer(reached.admin, f"{method} {target} HTTP/1.1\r\n{own}", b"{}")
+            assert status_of(found) in {400, 404, 405}, target
+            assert_tells_nothing(found, reached.node)
+
+
+async def test_invariant_8_what_every_user_of_this_machine_can_read_names_nobody(reached: Reached) -> None:
+    """A loopback port is open to all of them: no name, no onion, no path, of this node or of a peer."""
+    own = f"Host: 127.0.0.1:{reached.admin}\r\n"
+    for target in ADMIN_PAGES:
+        for accept in ("*/*", "application/json"):
+            found = await answer(reached.admin, f"GET {target} HTTP/1.1\r\n{own}Accept: {accept}\r\n")
+            assert status_of(found) in {200, 503}
+            for secret in (reached.node.onion[:20], reached.node.name, reached.node.data_dir):
+                assert secret.encode() not in found
 
 
 def as_nobody(script: str, *arguments: str) -> list[str]:

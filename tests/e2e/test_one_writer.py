@@ -38,6 +38,7 @@ class Home:
             "ENIGMA_FED_CONFIG": str(folder / "config.toml"),
             "ENIGMA_FED_TOR__MODE": "off",
             "ENIGMA_FED_RPC__LISTEN": "",
+            "ENIGMA_FED_ADMIN__LISTEN": "",
         }
 
     async def begin(self, *arguments: str) -> Process:

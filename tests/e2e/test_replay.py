@@ -38,6 +38,7 @@ class Home:
             "ENIGMA_FED_CONFIG": str(folder / "config.toml"),
             "ENIGMA_FED_TOR__MODE": "off",
             "ENIGMA_FED_RPC__LISTEN": "127.0.0.1:0",
+            "ENIGMA_FED_ADMIN__LISTEN": "",
             "ENIGMA_FED_CLOCK__SYNCHRONISED": "assume",
         }
         self._data_dir = str(folder / "data")

@@ -1,10 +1,9 @@
-"""Checks of the machine: configuration, clock, disk, ports, sockets, versions."""
+"""Checks of the machine: configuration, clock, disk, sockets, versions."""
 
 from __future__ import annotations
 
 import os
 import re
-import socket
 import stat
 import sys
 from collections.abc import Iterator
@@ -12,11 +11,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Final
 
-import psutil
-
 from enigma_fed import __version__
 from enigma_fed.base import limits
-from enigma_fed.config import parse_listen
 from enigma_fed.daemon.checks.scene import Scene, existing, failure, ok, size, warning
 from enigma_fed.daemon.clockstate import kernel_synchronised
 from enigma_fed.daemon.paths import prepare_runtime_dir
@@ -145,47 +141,6 @@ def _outdated() -> Iterator[str]:
 def numbers(version: str) -> tuple[int, ...]:
     """`0.4.9.11-alpha` to (0, 4, 9, 11)."""
     return tuple(int(part) for part in re.split(r"[.]", version.partition("-")[0]) if part.isdecimal())
-
-
-def listen_address(scene: Scene) -> Iterator[Finding]:
-    """The loopback port: ours, free, or somebody else's."""
-    text = scene.settings.rpc.listen
-    if not text:
-        yield ok("listen address", "none configured")
-        return
-    host, port = parse_listen(text)
-    if scene.runs or port == 0 or not _is_taken(host, port):
-        yield ok("listen address", text)
-        return
-    yield failure(
-        "listen address",
-        f"{text} is in use by {_who_listens(port)}",
-        "The agent does not start while another program listens there.",
-        "Choose another port: rpc.listen (empty for none).",
-    )
-
-
-def _is_taken(host: str, port: int) -> bool:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError:
-            return True
-    return False
-
-
-def _who_listens(port: int) -> str:
-    """The program behind a port, as far as this user may know."""
-    try:
-        for found in psutil.net_connections("tcp"):
-            listens = found.status == psutil.CONN_LISTEN and found.laddr and found.laddr.port == port
-            if listens and found.pid:
-                return f"{psutil.Process(found.pid).name()} (process {found.pid})"
-    except psutil.Error:
-        pass
-    return "another program"
 
 
 def runtime_folder(scene: Scene) -> Iterator[Finding]:
