@@ -12,6 +12,7 @@ and `hint` what to do next. A class carries its JSON-RPC code, HTTP status and e
     +-- OperationFailed               exit 1: InviteExpired, PortInUse, LooseModes, NotInitialised, ...
     |   +-- TorError: TorMissing, TorFailed, TorTooOld, TorControlFailed
     +-- PeerUnreachable               exit 3: UnsignedReply, StreamNotOffered, StreamEnded
+    +-- StateRefused                  exit 1
     +-- RefusedByPeer                 exit 4
     +-- NotFound                      exit 5: PeerNotFound, InviteNotFound
     +-- Conflict                      exit 6: AlreadyFederated, AgentRunning, AnotherCopy, ...
@@ -233,6 +234,18 @@ class StreamEnded(PeerUnreachable):
         super().__init__(detail or reason, hint=hint)
         self.reason = reason
         """One word, counted (rpc/streamend.py)."""
+
+
+class StateRefused(EnigmaError):
+    """What the peer says of its state breaks the rules; the state known before stays."""
+
+    code = "state-refused"
+    rpc_code = -32056
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason = reason
+        """A word of state.receiving.Reason."""
 
 
 class RefusedByPeer(EnigmaError):

@@ -26,7 +26,7 @@ _NAME: Final = {"type": "string", "minLength": 1, "maxLength": limits.NODE_NAME_
 _COUNT: Final = {"type": "integer", "minimum": 0, "maximum": limits.INTEGER_MAX}
 _APP_FIELD: Final = {"type": "string", "minLength": 1, "maxLength": limits.APP_FIELD_BYTES}
 _SUMMARIES: Final = (
-    (GET_STATE, "The state of this node, or that it has not changed (PROTOCOL section 2)."),
+    (GET_STATE, "The state of this node, what changed in it, or that nothing did (PROTOCOL section 2)."),
     (PEER_JOINED, "A joiner's announcement with the token of its invite (PROTOCOL section 4)."),
     ("package.install", "Refused in this version: no app policy."),
 )
@@ -78,6 +78,10 @@ def _full_state() -> Schema:
     )
 
 
+def _delta() -> Schema:
+    return _object({"delta": {"type": "string", "pattern": "^[A-Za-z0-9_-]+$"}, "sig": _base64url(64)})
+
+
 def params_schema(method: str) -> tuple[Schema, Schema]:
     """The required and the optional params of a method, by name, as JSON Schemas."""
     if method == GET_STATE:
@@ -91,7 +95,7 @@ def params_schema(method: str) -> tuple[Schema, Schema]:
 def result_schema(method: str) -> Schema:
     """What a method returns, as a JSON Schema."""
     if method == GET_STATE:
-        return {"oneOf": [_object({"unchanged": {"const": True}}), _full_state()]}
+        return {"oneOf": [_object({"unchanged": {"const": True}}), _delta(), _full_state()]}
     if method == PEER_JOINED:
         return _object({"joined": {"const": True}, "trust": {"enum": [str(level) for level in TrustLevel]}})
     return {}

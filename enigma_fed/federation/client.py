@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, Protocol
 
 from enigma_fed.base import limits
+from enigma_fed.base.errors import StateRefused, WireError
 from enigma_fed.base.ids import Did, OnionAddress
+from enigma_fed.state.receiving import Reason
 from enigma_fed.wire.join import JoinParams, JoinReply
 from enigma_fed.wire.jsonrpc import BodyForm
 from enigma_fed.wire.records import Node
@@ -22,7 +24,7 @@ class PeerCaller(Protocol):
     """Calls to peers; each raises PeerUnreachable, UnsignedReply, or RefusedByPeer for a signed refusal."""
 
     async def get_state(self, node: Node, have: Have | None) -> Reply[StateAnswer]:
-        """Ask a member for its state; `have` is what we hold of it."""
+        """Ask a member for its state; `have` is what we hold of it. Raises StateRefused (malformed) too."""
         ...
 
     async def join(self, did: Did, onion: OnionAddress, params: JoinParams) -> Reply[JoinReply]:
@@ -40,7 +42,10 @@ class RpcPeerCaller:
         """`federation.get-state` (PROTOCOL section 2)."""
 
         def read(result: object) -> StateAnswer:
-            return answer_from_object(result, binary=BodyForm.CBOR.binary)
+            try:
+                return answer_from_object(result, binary=BodyForm.CBOR.binary)
+            except WireError as error:
+                raise StateRefused(Reason.MALFORMED, error.detail) from None
 
         params = GetStateParams(have=have)
         return await self._client.call(node.did, node.onion, GET_STATE, params, read, form=BodyForm.CBOR)

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable
-from typing import TYPE_CHECKING, Final, Protocol, TypeVar
+from typing import Final
 
 import msgspec
 
@@ -27,31 +26,17 @@ from enigma_fed.base.rpc_errors import UnknownToken
 from enigma_fed.base.suspension import Suspended, refusal
 from enigma_fed.federation import accepting, rules
 from enigma_fed.federation.client import PeerCaller
-from enigma_fed.federation.decision import Decide
 from enigma_fed.federation.hooks import Hooks
+from enigma_fed.federation.states import Apply, PeerStates
 from enigma_fed.federation.store import FederationStore
 from enigma_fed.identity.nodekey import NodeKey
-from enigma_fed.identity.signing import verify
 from enigma_fed.wire.invite import decode
 from enigma_fed.wire.join import JoinParams, joining_message
 from enigma_fed.wire.records import IncomingInvite, Node, Observation
-from enigma_fed.wire.state import Have, StateAnswer
 
-if TYPE_CHECKING:
-    from enigma_fed.rpc.client import Reply
-
-T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
 _NOT_KNOWN_THERE: Final = "The other node says it does not know this code; it is tried again."
-
-
-class Apply(Protocol):
-    """Decide and store."""
-
-    def __call__(self, decide: Decide[T]) -> Awaitable[T]:
-        """The decision's result; raises its refusal."""
-        ...
 
 
 class Exchange:
@@ -75,7 +60,7 @@ class Exchange:
         self._clock = clock
         self._caller = caller
         self._apply = apply
-        self._hooks = hooks
+        self.states = PeerStates(store, clock, caller, apply, hooks)
         self._in_flight = asyncio.Semaphore(limits.POLLS_IN_FLIGHT)
 
     @staticmethod
@@ -105,11 +90,8 @@ class Exchange:
         await self._apply(lambda m: accepting.give_up(m, entry.token_hash, self._now()))
 
     async def _poll(self, node: Node) -> EnigmaError | None:
-        seen = self._store.observations.get(node.did)
-        have = Have(seen.state.epoch, seen.state.seq) if seen is not None and seen.state is not None else None
         try:
-            reply = await self._caller.get_state(node, have)
-            await self._store_state(node, reply)
+            await self.states.poll(node)
         except RefusedByPeer as error:
             await self._store_refusal(node, error)
             return error
@@ -145,27 +127,6 @@ class Exchange:
             signature=self._node.sign(joining_message(did, self._onion)),
             name=self._name,
         )
-
-    async def _store_state(self, node: Node, reply: Reply[StateAnswer]) -> None:
-        seen = self._store.observations.get(node.did)
-        state = rules.newer_state(seen.state if seen else None, reply.result, node.did, verify)
-        name = state.snapshot.node_name if state is not None else None
-        await self._apply(lambda m: rules.poll_answered(m, node, self._now(), name=name))
-        if self._store.node(node.did) is None:
-            return  # removed while the answer was on its way (invariant 6)
-        if seen is not None and seen.failures:
-            _log.info("%s answers again", node.display_name)
-        self._store.observe(
-            Observation(
-                did=node.did,
-                last_seen=self._now(),
-                state=state,
-                latency_ms=round(reply.latency_s * 1000, 1),
-                skew_s=reply.skew_s,
-            )
-        )
-        if state is not None:
-            self._hooks.state_stored(node.did, state.snapshot, self._now())
 
     async def _store_refusal(self, node: Node, error: RefusedByPeer) -> None:
         self._note_failure(node, error, heard=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from enigma_fed.base.ids import Did
 from enigma_fed.rpc.traffic import DayBytes
-from enigma_fed.wire.state import Snapshot
+from enigma_fed.wire.snapshot import Snapshot
 
 
 def _nowhere(did: Did, snapshot: Snapshot, at: int) -> None:

@@ -5,13 +5,13 @@ PROTOCOL sections 4 (rights, confirmation), 5 (removal) and 2 (storing a peer's 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Final
 
 import msgspec
 
 from enigma_fed.base import limits
-from enigma_fed.base.errors import Conflict, PeerNotFound, WireError
+from enigma_fed.base.errors import Conflict, PeerNotFound
 from enigma_fed.base.ids import Did
 from enigma_fed.base.rpc_errors import NotAllowed, Removed, UnknownPeer, Unsigned
 from enigma_fed.federation.accepting import confirmed_incoming, ended_incoming, is_open
@@ -36,11 +36,7 @@ from enigma_fed.wire.records import (
     Tombstone,
     TrustLevel,
 )
-from enigma_fed.wire.state import FullState, Unchanged, state_signing_input
 from enigma_fed.wire.windows import Window
-
-Verify = Callable[[bytes, bytes, bytes], bool]
-"""(public key, message, signature) -> whether it holds."""
 
 FORGOTTEN: Final = (
     "That node does not know this one any more. Ask its owner for a new invite and accept it here."
@@ -243,28 +239,6 @@ def fold(membership: Membership, observations: Mapping[Did, Observation]) -> Mem
     if all(new is old for new, old in zip(nodes, membership.nodes.nodes, strict=True)):
         return membership
     return with_nodes(membership, msgspec.structs.replace(membership.nodes, nodes=nodes))
-
-
-def newer_state(
-    known: FullState | None, answer: FullState | Unchanged, did: Did, verify: Verify
-) -> FullState | None:
-    """The state to store after a poll's answer (PROTOCOL section 2).
-
-    The answer is bound to our own request, so a new epoch is accepted; within an epoch `seq`
-    only rises and nothing else about a `seq` changes. Raises WireError when it breaks the rules.
-    """
-    if isinstance(answer, Unchanged):
-        return known
-    if known is not None and answer.epoch == known.epoch:
-        if answer.started != known.started or answer.seq < known.seq:
-            raise WireError("the peer's state went back within its epoch")
-        if answer.seq == known.seq:
-            if answer != known:
-                raise WireError("the peer signed two states with one number")
-            return known
-    if not verify(did.public_key, state_signing_input(did.public_key, answer), answer.signature):
-        raise WireError("the signature of the peer's state does not hold")
-    return answer
 
 
 def _confirmed(node: Node, now: int) -> Node:

@@ -11,7 +11,8 @@ import msgspec
 from enigma_fed.base import limits
 from enigma_fed.base.ids import Did
 from enigma_fed.wire.records import Observation
-from enigma_fed.wire.state import FullState, Snapshot
+from enigma_fed.wire.snapshot import Snapshot
+from enigma_fed.wire.state import FullState
 
 _APP_BYTES = 256
 """What an app takes besides its texts, in memory and in a file."""

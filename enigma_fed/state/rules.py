@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from enigma_fed.base import limits
-from enigma_fed.wire.state import FullState, Have, Snapshot, signing_input
+from enigma_fed.wire.snapshot import Snapshot
+from enigma_fed.wire.state import FullState, Have, signing_input
 
 CHANGE_INTERVAL: Final = 1.0
 """Seconds between two numbers when Tor or an app changes at once: a flapping tor costs no signatures."""

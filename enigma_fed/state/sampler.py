@@ -8,7 +8,7 @@ import psutil
 
 from enigma_fed.base.clock import Clock
 from enigma_fed.state.rules import CpuTimes, cpu_tenths, cpu_times
-from enigma_fed.wire.state import Snapshot
+from enigma_fed.wire.snapshot import Snapshot
 
 _KIB = 1024
 

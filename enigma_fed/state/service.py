@@ -12,14 +12,8 @@ from enigma_fed.identity.nodekey import NodeKey
 from enigma_fed.rpc.methods import EncodedResult
 from enigma_fed.state.rules import Publisher, sample_due
 from enigma_fed.wire import cbor, strictjson
-from enigma_fed.wire.state import (
-    FullState,
-    GetStateParams,
-    Snapshot,
-    Unchanged,
-    full_state_to_object,
-    snapshot_to_object,
-)
+from enigma_fed.wire.snapshot import Snapshot, snapshot_to_object
+from enigma_fed.wire.state import FullState, GetStateParams, Unchanged, full_state_to_object
 from enigma_fed.wire.timestamps import to_text
 
 _SAMPLE_PATIENCE = 2.0

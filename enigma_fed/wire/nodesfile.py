@@ -15,7 +15,7 @@ from enigma_fed.base.errors import FieldInvalid, WireError
 from enigma_fed.base.ids import Did, OnionAddress
 from enigma_fed.wire import fields, hexadecimal, strictjson, timestamps
 from enigma_fed.wire.records import Node, NodesFile, Role, Stage, Tombstone, TrustLevel
-from enigma_fed.wire.state import Snapshot, snapshot_from_object, snapshot_to_object
+from enigma_fed.wire.snapshot import Snapshot, snapshot_from_object, snapshot_to_object
 from enigma_fed.wire.windows import Window
 
 TOKEN_HASH_BYTES: Final = 32

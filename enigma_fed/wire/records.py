@@ -11,7 +11,8 @@ import enum
 import msgspec
 
 from enigma_fed.base.ids import Did, OnionAddress
-from enigma_fed.wire.state import FullState, Snapshot
+from enigma_fed.wire.snapshot import Snapshot
+from enigma_fed.wire.state import FullState
 from enigma_fed.wire.windows import Window
 
 

@@ -16,7 +16,7 @@ from enigma_fed.wire.records import (
     Stage,
     TrustLevel,
 )
-from enigma_fed.wire.state import Snapshot
+from enigma_fed.wire.snapshot import Snapshot
 from enigma_fed.wire.timestamps import UNIX_MAX, to_text
 from enigma_fed.wire.views import AppView, InvalidView, InvitePreview, InviteView, PeerView, SnapshotView
 from enigma_fed.wire.windows import Window

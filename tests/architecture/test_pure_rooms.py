@@ -63,6 +63,7 @@ PURE_PLACES = {
     "rpc/freshness.py",
     "rpc/noncetable.py",
     "rpc/places.py",
+    "state/receiving.py",
     "transports/tor/controlwords.py",
     "transports/tor/endpoint.py",
     "transports/tor/modes.py",

@@ -12,7 +12,15 @@ from hypothesis import given
 from enigma_fed.cli import openrpc
 from enigma_fed.wire.join import JoinParams, JoinReply
 from enigma_fed.wire.records import TrustLevel
-from enigma_fed.wire.state import FullState, GetStateParams, Have, Unchanged, full_state_to_object
+from enigma_fed.wire.state import (
+    DeltaAnswer,
+    FullState,
+    GetStateParams,
+    Have,
+    Unchanged,
+    full_state_to_object,
+)
+from enigma_fed.wire.statedelta import Patch, StateDelta
 from tests.support.identities import did, onion
 from tests.wire.test_state import STATES
 
@@ -60,6 +68,14 @@ def test_every_state_that_is_sent_fits(state: FullState) -> None:
     assert is_valid(found, schema)
     assert not is_valid({**found, "unchanged": True}, schema)
     assert not is_valid({**found, "epoch": "x"}, schema)
+
+
+def test_every_delta_that_is_sent_fits() -> None:
+    schema = openrpc.result_schema("federation.get-state")
+    delta = DeltaAnswer(StateDelta(1, 2, 3, Patch(cpu_tenths=7)), bytes(64)).to_object(binary=False)
+    assert is_valid(delta, schema)
+    assert not is_valid({**delta, "delta": "="}, schema)
+    assert not is_valid({**delta, "unchanged": True}, schema)
 
 
 def test_what_is_sent_in_a_join_fits() -> None:

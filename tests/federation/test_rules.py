@@ -11,13 +11,11 @@ from enigma_fed.base import limits
 from enigma_fed.base.errors import (
     Conflict,
     PeerNotFound,
-    WireError,
 )
 from enigma_fed.base.rpc_errors import NotAllowed, Removed, UnknownPeer, Unsigned
 from enigma_fed.federation import accepting, rules
 from enigma_fed.federation.decision import with_invites, with_nodes
 from enigma_fed.federation.repair import repair
-from enigma_fed.identity.signing import verify
 from enigma_fed.wire.records import (
     Ending,
     Node,
@@ -26,7 +24,8 @@ from enigma_fed.wire.records import (
     Stage,
     TrustLevel,
 )
-from enigma_fed.wire.state import FullState, Snapshot, Unchanged, state_signing_input
+from enigma_fed.wire.snapshot import Snapshot
+from enigma_fed.wire.state import FullState, state_signing_input
 from tests.support.identities import did, key
 from tests.support.members import NOW, incoming, member, outgoing, pending, tombstone
 from tests.support.memberships import HASH, accept, invite_of, membership
@@ -249,32 +248,6 @@ def state(seq: int = 5, epoch: int = 1, number: int = 1, **changes: Any) -> Full
     return msgspec.structs.replace(
         made, signature=key(number).sign(state_signing_input(did(1).public_key, made))
     )
-
-
-def test_states_that_are_stored() -> None:
-    first = rules.newer_state(None, state(), did(1), verify)
-    assert first == state()
-    assert rules.newer_state(first, state(6), did(1), verify) == state(6)
-    assert rules.newer_state(first, state(), did(1), verify) is first
-    assert rules.newer_state(first, Unchanged(), did(1), verify) is first
-    assert rules.newer_state(first, state(1, epoch=2), did(1), verify) == state(1, epoch=2)
-
-
-@pytest.mark.parametrize(
-    "answer",
-    [
-        state(4),
-        state(6, started=NOW + 1),
-        state(5, snapshot=Snapshot(node_name="other")),
-        state(6, number=2),
-        msgspec.structs.replace(state(6), seq=7),
-        msgspec.structs.replace(state(6), snapshot=Snapshot()),
-        msgspec.structs.replace(state(6, epoch=2), epoch=bytes(8)),
-    ],
-)
-def test_invariant_11_a_state_that_breaks_the_rules_is_not_stored(answer: FullState) -> None:
-    with pytest.raises(WireError):
-        rules.newer_state(state(), answer, did(1), verify)
 
 
 def test_folding_what_polling_learned() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from enigma_fed.federation.store import FederationStore
 from enigma_fed.wire.records import Stage, TrustLevel
-from enigma_fed.wire.state import App
+from enigma_fed.wire.snapshot import App
 from tests.support import samplehome
 from tests.support.identities import did, onion
 from tests.support.memberships import commit

@@ -15,7 +15,8 @@ from enigma_fed.base.ids import Did
 from enigma_fed.federation.statebudget import StateBudget, weigh
 from enigma_fed.federation.store import FederationStore
 from enigma_fed.wire.records import Observation
-from enigma_fed.wire.state import App, FullState, Snapshot, snapshot_to_object
+from enigma_fed.wire.snapshot import App, Snapshot, snapshot_to_object
+from enigma_fed.wire.state import FullState
 from tests.support.identities import did
 
 

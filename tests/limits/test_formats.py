@@ -11,7 +11,7 @@ import pytest
 from enigma_fed.base import limits
 from enigma_fed.base.errors import EnigmaError
 from enigma_fed.base.ids import parse_node_name
-from enigma_fed.wire import cbor, httpsig, invite, jsonrpc, state, strictjson, structured
+from enigma_fed.wire import cbor, httpsig, invite, jsonrpc, snapshot, strictjson, structured
 from enigma_fed.wire.jsonrpc import BodyForm
 from enigma_fed.wire.websocket import FrameReader
 from tests.support import invitevectors
@@ -44,11 +44,11 @@ def _lan(count: int) -> object:
 
 def _apps(count: int) -> object:
     apps = [{"id": str(number), "status": "up"} for number in range(count)]
-    return state.snapshot_from_object({"apps": apps})
+    return snapshot.snapshot_from_object({"apps": apps})
 
 
 def _app_field(size: int) -> object:
-    return state.snapshot_from_object(
+    return snapshot.snapshot_from_object(
         {"apps": [{"id": "é" * (size // 2) + "a" * (size % 2), "status": "up"}]}
     )
 

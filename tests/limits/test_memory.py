@@ -19,7 +19,8 @@ from enigma_fed.rpc.circuits import Circuits
 from enigma_fed.rpc.connections import BoundedConnection
 from enigma_fed.rpc.noncetable import NonceTable
 from enigma_fed.wire.records import Observation, Stage
-from enigma_fed.wire.state import App, FullState, Snapshot
+from enigma_fed.wire.snapshot import App, Snapshot
+from enigma_fed.wire.state import FullState
 from tests.limits.bounds import BOUNDS
 from tests.support.fakenetwork import until
 from tests.support.flood import MIB

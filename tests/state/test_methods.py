@@ -8,7 +8,8 @@ from enigma_fed.rpc.methods import Caller, Standing
 from enigma_fed.state.methods import get_state_method
 from enigma_fed.state.service import StateService
 from enigma_fed.wire.records import TrustLevel
-from enigma_fed.wire.state import GetStateParams, Snapshot, answer_from_object
+from enigma_fed.wire.snapshot import Snapshot
+from enigma_fed.wire.state import GetStateParams, answer_from_object
 from tests.support.manualclock import ManualClock
 
 KEY = NodeKey.generate(bytes(range(32)))

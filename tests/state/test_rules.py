@@ -6,7 +6,8 @@ import pytest
 
 from enigma_fed.base import limits
 from enigma_fed.state.rules import CpuTimes, Publisher, cpu_tenths, cpu_times, sample_due
-from enigma_fed.wire.state import Have, Snapshot, state_signing_input
+from enigma_fed.wire.snapshot import Snapshot
+from enigma_fed.wire.state import Have, state_signing_input
 
 KEY = b"\x01" * 32
 EPOCH = b"\x02" * 8

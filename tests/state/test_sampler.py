@@ -6,7 +6,7 @@ from pathlib import Path
 
 from enigma_fed.base.clock import SystemClock
 from enigma_fed.state.sampler import Sampler
-from enigma_fed.wire.state import snapshot_from_object, snapshot_to_object
+from enigma_fed.wire.snapshot import snapshot_from_object, snapshot_to_object
 
 
 def test_a_sample_holds_real_and_publishable_values(tmp_path: Path) -> None:

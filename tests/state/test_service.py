@@ -14,14 +14,8 @@ from enigma_fed.identity.signing import verify
 from enigma_fed.state import service as service_module
 from enigma_fed.state.service import PlainResult, StateResult, StateService
 from enigma_fed.wire import cbor, strictjson
-from enigma_fed.wire.state import (
-    GetStateParams,
-    Have,
-    Snapshot,
-    Unchanged,
-    full_state_from_object,
-    state_signing_input,
-)
+from enigma_fed.wire.snapshot import Snapshot
+from enigma_fed.wire.state import GetStateParams, Have, Unchanged, full_state_from_object, state_signing_input
 from tests.support.manualclock import ManualClock
 
 KEY = NodeKey.generate(bytes(range(32)))

@@ -24,7 +24,8 @@ from enigma_fed.rpc.client import Reply
 from enigma_fed.rpc.methods import Standing
 from enigma_fed.wire.join import JoinParams, JoinReply
 from enigma_fed.wire.records import IncomingInvite, Node, TrustLevel
-from enigma_fed.wire.state import FullState, Have, Snapshot, StateAnswer, state_signing_input
+from enigma_fed.wire.snapshot import Snapshot
+from enigma_fed.wire.state import FullState, Have, StateAnswer, state_signing_input
 from tests.support.faultydisk import FaultyDisk
 from tests.support.identities import key, onion
 from tests.support.manualclock import ManualClock

@@ -36,7 +36,8 @@ from enigma_fed.wire.records import (
     Tombstone,
     TrustLevel,
 )
-from enigma_fed.wire.state import FullState, Have, Snapshot, StateAnswer, Unchanged, state_signing_input
+from enigma_fed.wire.snapshot import Snapshot
+from enigma_fed.wire.state import FullState, Have, StateAnswer, Unchanged, state_signing_input
 from tests.support.fakenetwork import examine
 from tests.support.identities import key, onion
 

@@ -21,7 +21,8 @@ from enigma_fed.wire.records import (
     Tombstone,
     TrustLevel,
 )
-from enigma_fed.wire.state import FullState, Snapshot
+from enigma_fed.wire.snapshot import Snapshot
+from enigma_fed.wire.state import FullState
 from enigma_fed.wire.windows import Window
 from tests.support.identities import did, onion
 

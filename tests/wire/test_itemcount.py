@@ -13,7 +13,7 @@ from enigma_fed.base import limits
 from enigma_fed.base.errors import WireError
 from enigma_fed.wire import cbor, itemcount
 from enigma_fed.wire.jsonrpc import BodyForm
-from enigma_fed.wire.state import App, Snapshot, snapshot_to_object
+from enigma_fed.wire.snapshot import App, Snapshot, snapshot_to_object
 
 SCALARS = st.none() | st.booleans() | st.integers(-(2**53) + 1, 2**53 - 1) | st.text(max_size=40)
 PLAIN = st.recursive(

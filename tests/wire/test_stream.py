@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from enigma_fed.base import limits
 from enigma_fed.base.errors import WireError
 from enigma_fed.wire import cbor, stream, websocket
-from enigma_fed.wire.state import FullState, Have, Snapshot, Unchanged, full_state_to_object
+from enigma_fed.wire.snapshot import Snapshot
+from enigma_fed.wire.state import FullState, Have, Unchanged, full_state_to_object
 from tests.support import streamvectors
 from tests.support.formatvectors import FOLDER
 

@@ -5,7 +5,8 @@ from hypothesis import given
 
 from enigma_fed.wire import invite
 from enigma_fed.wire.records import InvitesFile, Membership, Node, NodesFile, Observation, Stage
-from enigma_fed.wire.state import App, FullState, Snapshot
+from enigma_fed.wire.snapshot import App, Snapshot
+from enigma_fed.wire.state import FullState
 from enigma_fed.wire.viewbuild import (
     invalid_entries,
     invalid_invite_view,

@@ -10,16 +10,24 @@ from typing import Any, Final
 from enigma_fed.base import limits
 from enigma_fed.base.errors import WireError
 from enigma_fed.base.rpc_errors import Busy, InvalidParams, InvalidRequest, ParseError
-from enigma_fed.wire import jsonrpc, state
+from enigma_fed.wire import jsonrpc, state, statedelta
 from enigma_fed.wire.join import JoinParams, JoinReply, TokenlessJoin
 from enigma_fed.wire.jsonrpc import BodyForm
 from enigma_fed.wire.records import TrustLevel
+from enigma_fed.wire.snapshot import App, Snapshot, snapshot_from_object, snapshot_to_object
 from tests.fuzz.target import Form, Target, attempt
 from tests.fuzz.targets.identifiers import VECTORS
 from tests.support.identities import did, key, onion
 
 _TREES: Final = {BodyForm.JSON: Form.JSON, BodyForm.CBOR: Form.CBOR}
 _WORDS: Final = {BodyForm.JSON: "json", BodyForm.CBOR: "cbor"}
+_BASES: Final = (
+    Snapshot(),
+    Snapshot(
+        node_name="attic", apps=(App(id="a", status="running"), App(id="b", status="running", version="2"))
+    ),
+    Snapshot(cpu_tenths=1, mem_used_kib=2, disk_used_kib=3, uptime_secs=4, tor_active=True),
+)
 _SIGNED_BYTES: Final = len(b"enigma-fed/state/v1\n") + 32 + 8 + 8 + 8 + 4 + 32
 
 
@@ -48,14 +56,29 @@ def answer(form: BodyForm, data: bytes) -> bool:
     """A state that is read goes round, and what its signature covers has one size."""
     value = _value(form, data)
     said = attempt(lambda: state.answer_from_object(value, binary=form.binary), WireError)
-    if not isinstance(said, state.FullState | state.Unchanged):
+    if not isinstance(said, state.FullState | state.DeltaAnswer | state.Unchanged):
         return False
     sent = form.encode(
-        said.to_object(binary=form.binary) if isinstance(said, state.Unchanged) else _sent(said, form)
+        _sent(said, form) if isinstance(said, state.FullState) else said.to_object(binary=form.binary)
     )
     assert state.answer_from_object(form.decode(sent, 1 << 24), binary=form.binary) == said
     if isinstance(said, state.FullState):
         assert len(state.state_signing_input(bytes(32), said)) == _SIGNED_BYTES
+    return True
+
+
+def delta(data: bytes) -> bool:
+    """A delta has one form; what it makes of a state is a state that a peer of ours could have sent."""
+    taken = attempt(lambda: statedelta.decode(data), WireError)
+    if not isinstance(taken, statedelta.StateDelta):
+        return False
+    assert statedelta.encode(taken) == data
+    assert taken.base < taken.seq
+    for base in _BASES:
+        after = attempt(lambda base=base: statedelta.apply(base, taken.patch), WireError)  # type: ignore[misc]
+        if isinstance(after, Snapshot):
+            assert snapshot_from_object(snapshot_to_object(after)) == after
+            assert statedelta.apply(base, statedelta.diff(base, after)) == after
     return True
 
 
@@ -73,10 +96,10 @@ def get_state_params(form: BodyForm, data: bytes) -> bool:
 def snapshot(lenient: bool, data: bytes) -> bool:
     """Whatever is read, of the Rust agent too, is one that a peer of ours could have sent."""
     value = _value(BodyForm.JSON, data)
-    taken = attempt(lambda: state.snapshot_from_object(value, lenient=lenient), WireError)
-    if not isinstance(taken, state.Snapshot):
+    taken = attempt(lambda: snapshot_from_object(value, lenient=lenient), WireError)
+    if not isinstance(taken, Snapshot):
         return False
-    assert state.snapshot_from_object(state.snapshot_to_object(taken)) == taken
+    assert snapshot_from_object(snapshot_to_object(taken)) == taken
     assert len(taken.apps) <= limits.APPS_PER_STATE
     return True
 
@@ -167,6 +190,14 @@ def _answers(form: BodyForm) -> Iterable[bytes]:
         if isinstance(full, state.FullState):
             yield form.encode(_sent(full, form))
     yield form.encode({"unchanged": False})
+    patch = statedelta.Patch(cpu_tenths=7, changed=(statedelta.AppChange(0, "running"),))
+    some = state.DeltaAnswer(statedelta.StateDelta(1, 2, 3, patch), bytes(64))
+    yield form.encode(some.to_object(binary=form.binary))
+
+
+def _deltas() -> Iterable[bytes]:
+    rows = json.loads((VECTORS / "statedelta.json").read_text(encoding="utf-8"))
+    return (bytes.fromhex(row["delta"]) for row in rows)
 
 
 def _params(form: BodyForm) -> Iterable[bytes]:
@@ -223,6 +254,7 @@ TARGETS: Final = (
     *_both("join", join, _joins),
     *_both("tokenless-join", tokenless_join, _tokenless_joins),
     *_both("join-reply", join_reply, _join_replies),
+    Target("state-delta", delta, _deltas, Form.CBOR),
     Target("snapshot", partial(snapshot, False), _snapshots, Form.JSON),
     Target("snapshot-lenient", partial(snapshot, True), _snapshots, Form.JSON),
 )

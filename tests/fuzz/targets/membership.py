@@ -11,7 +11,8 @@ from enigma_fed.base.errors import InviteError, StoreNewer, WireError
 from enigma_fed.storage.jsonfile import seal, unseal
 from enigma_fed.wire import base64url, invite, invitesfile, nodesfile, observationsfile
 from enigma_fed.wire.records import InvitesFile, NodesFile, Observation
-from enigma_fed.wire.state import FullState, Snapshot
+from enigma_fed.wire.snapshot import Snapshot
+from enigma_fed.wire.state import FullState
 from tests.fuzz.target import REFUSED, Form, Target, attempt, header_text, to_bytes
 from tests.support import invitevectors, members, samplehome
 from tests.support.identities import did

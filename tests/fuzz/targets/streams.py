@@ -12,7 +12,8 @@ from enigma_fed.base import limits
 from enigma_fed.base.errors import WireError
 from enigma_fed.base.rpc_errors import Unsigned
 from enigma_fed.wire import cbor, stream, streamsig, websocket
-from enigma_fed.wire.state import FullState, Have, Snapshot, full_state_to_object
+from enigma_fed.wire.snapshot import Snapshot
+from enigma_fed.wire.state import FullState, Have, full_state_to_object
 from tests.fuzz.target import REFUSED, Form, Target, attempt, header_text, to_bytes
 from tests.fuzz.targets.identifiers import VECTORS
 from tests.fuzz.targets.signatures import assert_parameters, from_fields, to_fields

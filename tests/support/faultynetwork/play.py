@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 
 from enigma_fed.base.errors import EnigmaError
-from enigma_fed.wire.state import App
+from enigma_fed.wire.snapshot import App
 from tests.support.fakenetwork import settle
 from tests.support.faultynetwork.lies import LIES
 from tests.support.faultynetwork.post import Weather

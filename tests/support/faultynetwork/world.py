@@ -25,7 +25,8 @@ from enigma_fed.rpc.endpoint import RpcEndpoint
 from enigma_fed.rpc.methods import Caller, Method, MethodTable, Result
 from enigma_fed.state.service import StateService
 from enigma_fed.wire.records import TrustLevel
-from enigma_fed.wire.state import App, GetStateParams, Snapshot, full_state_to_object
+from enigma_fed.wire.snapshot import App, Snapshot
+from enigma_fed.wire.state import GetStateParams, full_state_to_object
 from tests.support.fakenetwork import Home, Network, settle
 from tests.support.faultynetwork import secondopinion as rule
 from tests.support.faultynetwork.judge import LABEL, Judge, Place

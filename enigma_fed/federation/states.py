@@ -1,0 +1,169 @@
+"""The states of peers: asked for, checked, kept. What breaks the rules is counted; the last good one stays.
+
+After a first mismatch of an epoch the whole state is asked for at once; after a second one the peer gets no
+more chance to send deltas, or a stream, until its next epoch (PROTOCOL section 2).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Awaitable
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+import msgspec
+
+from enigma_fed.base.clock import Clock
+from enigma_fed.base.errors import StateRefused
+from enigma_fed.base.ids import Did
+from enigma_fed.federation import rules
+from enigma_fed.federation.client import PeerCaller
+from enigma_fed.federation.decision import Decide
+from enigma_fed.federation.hooks import Hooks
+from enigma_fed.federation.store import FederationStore
+from enigma_fed.identity.signing import verify
+from enigma_fed.state import receiving
+from enigma_fed.state.receiving import Distrust
+from enigma_fed.wire.records import Node, Observation
+from enigma_fed.wire.state import FullState, Have, StateAnswer
+
+if TYPE_CHECKING:
+    from enigma_fed.rpc.client import Reply
+
+T = TypeVar("T")
+_log = logging.getLogger(__name__)
+
+
+class Apply(Protocol):
+    """Decide and store."""
+
+    def __call__(self, decide: Decide[T]) -> Awaitable[T]:
+        """The decision's result; raises its refusal."""
+        ...
+
+
+class PeerStates:
+    """Asks peers for their states and keeps what holds."""
+
+    def __init__(
+        self, store: FederationStore, clock: Clock, caller: PeerCaller, apply: Apply, hooks: Hooks
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._caller = caller
+        self._apply = apply
+        self._hooks = hooks
+        self._distrusts: dict[Did, Distrust] = {}
+        self.refusals: Counter[str] = Counter()
+        """States that were refused, by the words of state.receiving.Reason."""
+
+    def held(self, did: Did) -> FullState | None:
+        """The last good state of a peer."""
+        seen = self._store.observations.get(did)
+        return None if seen is None else seen.state
+
+    def have(self, did: Did) -> Have | None:
+        """What to name in a question to this peer: the state held, unless its deltas are not believed."""
+        return receiving.have_of(self.held(did), self._distrusts.get(did))
+
+    def takes_deltas(self, did: Did) -> bool:
+        """Whether this peer may send deltas and a stream: fewer than two mismatches in its epoch."""
+        distrust = self._distrusts.get(did)
+        return distrust is None or distrust.takes_deltas
+
+    async def poll(self, node: Node) -> None:
+        """Ask a peer for its state, and once more for the whole if what came does not hold.
+
+        Raises what the caller raises, StateRefused, and what storing raises.
+        """
+        named = self.have(node.did) is not None
+        try:
+            await self._ask(node)
+        except StateRefused as error:
+            if not named or not self.takes_deltas(node.did):
+                raise
+            _log.info("%s: %s; asking for the whole state", node.display_name, error.detail)
+            await self._ask(node)
+
+    async def take_frame(
+        self, node: Node, before: FullState | None, answer: StateAnswer, epoch: bytes
+    ) -> FullState:
+        """Keep the state of a stream's frame, and return it: it is `before` of the next frame.
+
+        `before` is the state that the frame before left, at first the one named in the request (None without
+        one); `epoch`, 8 bytes, the one that the signed beginning of the stream named: no other is taken. The
+        peer counts as heard. Raises StateRefused, counted and remembered like that of a poll: then
+        the stream is to end, and the peer to be polled at once.
+        """
+        state = self._check(node, before, answer, named=before is not None, epoch=epoch)
+        seen = self._store.observations.get(node.did) or Observation(did=node.did)
+        await self._keep(node, before, state, latency_ms=seen.latency_ms, skew_s=seen.skew_s)
+        return state
+
+    async def _ask(self, node: Node) -> None:
+        held, have = self.held(node.did), self.have(node.did)
+        try:
+            reply: Reply[StateAnswer] = await self._caller.get_state(node, have)
+        except StateRefused as error:
+            self._refused(node, held, error)
+            raise
+        state = self._check(node, held, reply.result, named=have is not None)
+        latency_ms = round(reply.latency_s * 1000, 1)
+        await self._keep(node, held, state, latency_ms=latency_ms, skew_s=reply.skew_s)
+
+    def _check(
+        self,
+        node: Node,
+        held: FullState | None,
+        answer: StateAnswer,
+        *,
+        named: bool,
+        epoch: bytes | None = None,
+    ) -> FullState:
+        try:
+            return receiving.receive(held, answer, node.did, verify, named=named, epoch=epoch)
+        except StateRefused as error:
+            self._refused(node, held, error)
+            raise
+
+    def _refused(self, node: Node, held: FullState | None, error: StateRefused) -> None:
+        self.refusals[error.reason] += 1
+        members = {did: kept for did, kept in self._distrusts.items() if self._store.node(did) is not None}
+        if self._store.node(node.did) is not None:
+            members[node.did] = receiving.mistrust(members.get(node.did), held)
+        self._distrusts = members
+
+    async def _keep(
+        self,
+        node: Node,
+        held: FullState | None,
+        state: FullState,
+        *,
+        latency_ms: float | None,
+        skew_s: int | None,
+    ) -> None:
+        did, now = node.did, int(self._clock.wall())
+        await self._apply(lambda m: rules.poll_answered(m, node, now, name=state.snapshot.node_name))
+        if self._store.node(did) is None:
+            return  # removed while the answer was on its way (invariant 6)
+        seen = self._store.observations.get(did) or Observation(did=did)
+        if seen.failures:
+            _log.info("%s answers again", node.display_name)
+        distrust = receiving.believe(self._distrusts.pop(did, None), state)
+        if distrust is not None:
+            self._distrusts[did] = distrust
+        kept = receiving.newest(seen.state, held, state)
+        self._store.observe(
+            msgspec.structs.replace(
+                seen,
+                last_seen=now,
+                state=kept,
+                latency_ms=latency_ms,
+                skew_s=skew_s,
+                failures=0,
+                last_error=None,
+                last_error_at=None,
+                next_poll_at=None,
+            )
+        )
+        self._hooks.state_stored(did, kept.snapshot, now)
