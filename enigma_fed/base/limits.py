@@ -306,3 +306,13 @@ LOG_QUEUE_LINES: Final = 1000
 """Log lines that wait for a slow disk: memory."""
 LOG_LINE_CHARACTERS: Final = 8 * 1024
 """One log line: disk."""
+
+# SQLite databases.
+DATABASE_BUSY_WAIT: Final = 5
+"""How long a change waits for another program that has the database: nothing of ours does."""
+DATABASE_WRITES_WAITING: Final = 4096
+"""Changes of one database that wait for the disk: memory."""
+DATABASE_LOG_BYTES: Final = 4 * 1024 * 1024
+"""The log beside a database (-wal) is cut back to this once it was brought in: disk."""
+DATABASES_SET_ASIDE: Final = 3
+"""Damaged databases of one name that are kept, of those that may be lost: disk."""

@@ -25,6 +25,7 @@ NONCES: Final = "tests/rpc/test_noncetable.py::"
 CLOCK: Final = "tests/daemon/test_clockstate.py::"
 ADMIN: Final = "tests/daemon/test_admin.py::"
 CONTROL: Final = "tests/daemon/test_control.py::"
+SQLITE: Final = "tests/storage/test_sqlitefile.py::"
 
 POW: Final = "test_proof_of_work_lets_no_more_callers_wait_than_there_are_connections_for"
 
@@ -176,6 +177,10 @@ ONE_PAST: Final = {
     "LOG_FILES_KEPT": STORES + "test_log_files",
     "LOG_QUEUE_LINES": STORES + "test_lines_that_wait_for_a_slow_disk",
     "LOG_LINE_CHARACTERS": STORES + "test_a_log_line",
+    "DATABASE_BUSY_WAIT": SQLITE + "test_the_writer_syncs_as_often_as_it_was_told_to",
+    "DATABASE_WRITES_WAITING": "tests/storage/test_sqlite.py::test_invariant_7_only_so_many_changes_wait",
+    "DATABASE_LOG_BYTES": SQLITE + "test_the_writer_syncs_as_often_as_it_was_told_to",
+    "DATABASES_SET_ASIDE": SQLITE + "test_only_so_many_damaged_ones_are_kept_the_newest",
 }
 
 

@@ -18,6 +18,7 @@ ONLY = {
     "rfc8785": (("wire/canonicaljson.py",), "canonical bytes are made in one place"),
     "base58": (("base/ids.py",), "a DID is parsed in one place (invariant 4)"),
     "filelock": (("storage/",), "locks have one form, and never SoftFileLock"),
+    "sqlite3": (("storage/",), "one place decides what an acknowledgement and a damaged file mean"),
     "psutil": (
         ("state/sampler.py", "daemon/", "demo/"),
         "reading the machine may block; the sampler keeps it off the loop",
