@@ -120,6 +120,8 @@ AWAY_MINUTES: Final = 20 * 60
 """Minutes of a day that the announced windows of one node hold together: else it would never be missed."""
 POLLS_IN_FLIGHT: Final = 64
 """Outgoing polls and joins at once: circuits and memory of replies."""
+POLLS_OF_SILENT: Final = 16
+"""How many of them are with peers that did not answer last time: the others' turn comes at once."""
 HEARD_RECENTLY: Final = 24 * 3600
 """A confirmed peer heard within this time needs no new invite (`invite accept` says so)."""
 OBSERVATIONS_FLUSH: Final = 30

@@ -12,21 +12,24 @@ class Alarm:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._rung = asyncio.Event()
+        self._rung = False
+        self._sleep: asyncio.Future[None] | None = None
 
     def ring(self) -> None:
         """End the wait, or the next one when nobody waits."""
-        self._rung.set()
+        self._rung = True
+        if self._sleep is not None:
+            self._sleep.cancel()
 
     async def wait(self, seconds: float) -> bool:
         """Return after so many seconds, or at once when it rings (True)."""
-        bell = asyncio.ensure_future(self._rung.wait())
-        sleep = asyncio.ensure_future(self._clock.sleep(seconds))
-        try:
-            await asyncio.wait({bell, sleep}, return_when=asyncio.FIRST_COMPLETED)
-            return self._rung.is_set()
-        finally:
-            self._rung.clear()
-            bell.cancel()
-            sleep.cancel()
-            await asyncio.wait({bell, sleep})  # not the tasks themselves: who waits may be cancelled here
+        if not self._rung:
+            self._sleep = asyncio.ensure_future(self._clock.sleep(seconds))
+            try:
+                await asyncio.wait({self._sleep})  # not the sleep itself: who waits may be cancelled here
+            finally:
+                sleep, self._sleep = self._sleep, None
+                sleep.cancel()
+                await asyncio.wait({sleep})
+        rung, self._rung = self._rung, False
+        return rung

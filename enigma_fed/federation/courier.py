@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+from msgspec.structs import replace
+
 from enigma_fed.base.errors import Conflict, EnigmaError, PeerNotFound
 from enigma_fed.base.ids import Did
 from enigma_fed.federation.exchange import Exchange
@@ -31,7 +33,7 @@ class Courier:
         self._store = store
         self._exchange = exchange
         self._outcome = outcome
-        self._poller = Poller(self._poll, store.node, traffic, interval)
+        self._poller = Poller(self._poll, store.node, traffic, interval, self._backed_off)
         self._outbox = Outbox(exchange.deliver, exchange.give_up, lambda: store.membership, traffic)
         self._running = False
 
@@ -44,7 +46,7 @@ class Courier:
         """Start and stop polls and joins so that they fit the membership, between `start` and `close`."""
         if self._running:
             self._outbox.follow()
-            self._poller.follow(self._store.membership, self._failures)
+            self._poller.follow(self._store.membership, self._store.observations.get)
 
     def next_poll(self, did: Did) -> float | None:
         """When the peer is polled next, on the boot clock; None when it is not, or is right now."""
@@ -94,6 +96,7 @@ class Courier:
             return PeerNotFound("it was removed")
         if node.trust_level is TrustLevel.UNTRUSTED and node.confirmed:
             return Conflict("an untrusted peer is not polled", hint="Trust it: enigma-fed peer trust PEER")
+        self._forgive(did)
         return await self._poll(did) if node.paused else await self._poller.poll_now(did)
 
     async def _poll(self, did: Did) -> EnigmaError | None:
@@ -102,6 +105,14 @@ class Courier:
             self._outcome(did, Exchange.was_heard(error))
         return error
 
-    def _failures(self, did: Did) -> int:
+    def _backed_off(self, did: Did, until: float) -> None:
+        """A poll failed: that the peer is left alone until then outlives a restart."""
         seen = self._store.observations.get(did)
-        return seen.failures if seen else 0
+        if seen is not None:
+            self._store.observe(replace(seen, next_poll_at=round(until)))
+
+    def _forgive(self, did: Did) -> None:
+        """The owner asks for the peer: its failures so far do not count any more."""
+        seen = self._store.observations.get(did)
+        if seen is not None and seen.failures:
+            self._store.observe(replace(seen, failures=0, next_poll_at=None))

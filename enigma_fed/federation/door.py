@@ -122,7 +122,9 @@ class Door:
             return
         self._heard_at[did] = self._clock.boot()
         seen = self._store.observations.get(did) or Observation(did=did)
-        self._store.observe(msgspec.structs.replace(seen, last_seen=self._now(), failures=0))
+        self._store.observe(
+            msgspec.structs.replace(seen, last_seen=self._now(), failures=0, next_poll_at=None)
+        )
         if self._courier is not None:
             self._courier.heard(did)
 

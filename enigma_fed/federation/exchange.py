@@ -5,7 +5,6 @@ Only signed answers change what is stored, the failure counts and the shown erro
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from typing import Final
 
@@ -27,6 +26,7 @@ from enigma_fed.base.suspension import Suspended, refusal
 from enigma_fed.federation import accepting, rules
 from enigma_fed.federation.client import PeerCaller
 from enigma_fed.federation.hooks import Hooks
+from enigma_fed.federation.slots import Slots
 from enigma_fed.federation.states import Apply, PeerStates
 from enigma_fed.federation.store import FederationStore
 from enigma_fed.identity.nodekey import NodeKey
@@ -61,7 +61,7 @@ class Exchange:
         self._caller = caller
         self._apply = apply
         self.states = PeerStates(store, clock, caller, apply, hooks)
-        self._in_flight = asyncio.Semaphore(limits.POLLS_IN_FLIGHT)
+        self._slots = Slots()
 
     @staticmethod
     def was_heard(error: EnigmaError | None) -> bool:
@@ -73,7 +73,8 @@ class Exchange:
 
         Raises StoreError, WriteFailed when a refusal could not be stored.
         """
-        async with self._in_flight:
+        seen = self._store.observations.get(did)
+        async with self._slots.taken(silent=seen is not None and seen.failures > 0):
             node = self._store.node(did)
             return PeerNotFound("it was removed") if node is None else await self._poll(node)
 
@@ -82,7 +83,7 @@ class Exchange:
 
         Raises StoreError, WriteFailed when what came of it could not be stored.
         """
-        async with self._in_flight:
+        async with self._slots.taken(silent=entry.attempts > 0):
             return await self._deliver(entry)
 
     async def give_up(self, entry: IncomingInvite) -> None:

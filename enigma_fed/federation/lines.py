@@ -1,11 +1,14 @@
 """Lines: exchanges with a peer, one after the other, each at its time. Polls and joins are made of them.
 
-Times are seconds on the boot clock.
+A line that waits is an entry of one queue; only during its exchange it has a task. Times are
+seconds on the boot clock.
 """
 
 from __future__ import annotations
 
 import asyncio
+import heapq
+import itertools
 import logging
 from collections.abc import Awaitable, Callable
 from collections.abc import Set as AbstractSet
@@ -20,7 +23,11 @@ from enigma_fed.federation.alarm import Alarm
 K = TypeVar("K")
 
 _PATH_CHECK: Final = 1.0
-"""Seconds between two looks at whether our own way out works."""
+"""Seconds between two looks at whether our own way out works, while something waits for it."""
+_IDLE: Final = 3600.0
+"""Seconds between two looks when nothing is due."""
+_STALE: Final = 64
+"""Entries of the queue that may be of no use any more, apart from one per line, before it is tidied."""
 _log = logging.getLogger(__name__)
 
 
@@ -48,102 +55,62 @@ class Work(Generic[K]):
     """Seconds until the next one after so many failures in a row; None when there is none any more."""
     after_error: float
     """Seconds until a line begins anew that an error of this program ended."""
+    spread: Callable[[int], float] = lambda held: 0.0
+    """Seconds by which one of so many lines begins later that all waited for our own way out."""
 
 
-class Line:
+class Line(Generic[K]):
     """One peer's turn. Whoever asks gets an outcome, however the line ends."""
 
-    def __init__(self, traffic: Traffic, due: float, failures: int) -> None:
+    def __init__(
+        self, key: K, clock: Clock, due: float, failures: int, put: Callable[[Line[K]], None]
+    ) -> None:
+        """`put` queues the line anew after `due` changed."""
+        self.key = key
         self.failures = failures
         """Exchanges that failed in a row."""
         self.last_try = float("-inf")
-        self._clock = traffic.clock
-        self._tasks = traffic.tasks
-        self._path_ready = traffic.path_ready
-        self._alarm = Alarm(traffic.clock)
-        self._due = due
-        self._asked = False
-        self._over = False
-        self._busy = False
-        self._waiters: list[asyncio.Future[EnigmaError | None]] = []
+        self.asked = False
+        """Whether somebody waits: then it begins even if our own path looks dead."""
+        self.over = False
+        self.rested = True
+        """Whether its newest exchange came to its end."""
+        self.place = 0
+        """Which entry of the queue counts; 0 for none."""
         self.task: asyncio.Task[None] | None = None
+        self._clock = clock
+        self._due = due
+        self._put = put
+        self._waiters: list[asyncio.Future[EnigmaError | None]] = []
 
     @property
     def due(self) -> float | None:
         """When its next exchange is due; None during one."""
-        return None if self._busy else self._due
-
-    def start(self, work: Work[K], key: K, ended: Callable[[bool], None]) -> None:
-        """Begin; at its end `ended` is told whether an error of this program was the reason."""
-
-        def end(task: asyncio.Task[None]) -> None:
-            failed = not (self._over or task.cancelled())
-            why = OperationFailed("the task ended", hint="See: enigma-fed logs")
-            self._tell(why if failed else PeerUnreachable(work.over))
-            ended(failed)
-
-        # Not a `finally` of the work: a task that is cancelled before its first step never enters it.
-        self.task = self._tasks.start(work.name(key), self._run(work, key))
-        self.task.add_done_callback(end)
-
-    def stop(self) -> None:
-        """End, after the exchange under way when that is who calls."""
-        self._over = True
-        if self.task is not None and self.task is not asyncio.current_task():
-            self.task.cancel()
+        return self._due if self.task is None else None
 
     async def ask(self) -> EnigmaError | None:
         """The outcome of an exchange at once, even if our own path looks dead, or of the one under way."""
+        if self.over:
+            return PeerUnreachable("it is over")
         outcome: asyncio.Future[EnigmaError | None] = asyncio.get_running_loop().create_future()
         self._waiters.append(outcome)
-        self._asked = True
-        self._due = self._clock.boot()
-        self._alarm.ring()
+        self.asked = True
+        self.move(self._clock.boot())
         return await outcome
 
     def hasten(self, due: float) -> None:
         """Have the next exchange at this time, unless it comes sooner anyway."""
         if due < self._due:
-            self._due = due
-            self._alarm.ring()
+            self.move(due)
 
-    def wake(self) -> None:
-        """Look again whether our own path works."""
-        self._alarm.ring()
+    def move(self, due: float) -> None:
+        """Have the next exchange at this time."""
+        self._due = due
+        if self.task is None:
+            self._put(self)
 
-    async def _run(self, work: Work[K], key: K) -> None:
-        while not self._over:
-            await self._wait()
-            await self._turn(work, key)
-
-    async def _wait(self) -> None:
-        while (delay := self._due - self._clock.boot()) > 0:
-            await self._alarm.wait(delay)
-        while not (self._asked or self._path_ready()):
-            await self._alarm.wait(_PATH_CHECK)
-
-    async def _turn(self, work: Work[K], key: K) -> None:
-        self.last_try = self._clock.boot()
-        self._busy = True
-        outcome = await self._outcome(work, key)
-        self._busy = False
-        self.failures = 0 if outcome is None else self.failures + 1  # a contact may have reset it meanwhile
-        pause = work.pause(key, self.failures)
-        if pause is None:
-            self._over = True
-        else:
-            self._due = self._clock.boot() + pause
-        self._asked = False
-        self._tell(outcome)
-
-    async def _outcome(self, work: Work[K], key: K) -> EnigmaError | None:
-        try:
-            return await work.once(key)
-        except EnigmaError as error:
-            _log.warning("%s: what came of it could not be stored: %s", work.name(key), error)
-            return error
-
-    def _tell(self, outcome: EnigmaError | None) -> None:
+    def tell(self, outcome: EnigmaError | None) -> None:
+        """Answer whoever asked."""
         for waiter in self._waiters:
             if not waiter.done():
                 waiter.set_result(outcome)
@@ -155,9 +122,20 @@ class Lines(Generic[K]):
 
     def __init__(self, traffic: Traffic, work: Work[K]) -> None:
         self._traffic = traffic
+        self._clock = traffic.clock
         self._work = work
-        self._lines: dict[K, Line] = {}
+        self._lines: dict[K, Line[K]] = {}
         self._failed: set[K] = set()
+        self._queue: list[tuple[float, int, Line[K]]] = []
+        self._held: list[tuple[int, Line[K]]] = []
+        """Lines that are due, but for our own way out, each with its place."""
+        self._places = itertools.count(1)
+        self._alarm = Alarm(traffic.clock)
+        self._pulse: asyncio.Task[None] | None = None
+
+    def missing(self, wanted: AbstractSet[K]) -> int:
+        """How many of these have no line yet."""
+        return len(wanted - self._lines.keys())
 
     def follow(self, wanted: AbstractSet[K], first: Callable[[K], tuple[float, int]]) -> None:
         """Stop the lines that are not wanted, and start those that are missing.
@@ -166,39 +144,118 @@ class Lines(Generic[K]):
         ended by an error of this program begins anew later, so that the error does not fill the log.
         """
         for key in self._lines.keys() - wanted:
-            self._lines.pop(key).stop()
+            self._stop(self._lines.pop(key))
         for key in wanted - self._lines.keys():
             pause, failures = first(key)
             if key in self._failed:
                 pause, failures = self._work.after_error, max(failures, 1)
-            self._start(key, pause, failures)
+            line = Line(key, self._clock, self._clock.boot() + pause, failures, self._put)
+            self._lines[key] = line
+            self._put(line)
         self._failed.clear()
+        if self._lines and (self._pulse is None or self._pulse.done()):
+            self._pulse = self._traffic.tasks.start("lines", self._beat())
 
-    def get(self, key: K) -> Line | None:
+    def get(self, key: K) -> Line[K] | None:
         """The line of this key."""
         return self._lines.get(key)
 
     def wake(self) -> None:
-        """Our own way out works again: whatever is overdue is done now."""
-        for line in self._lines.values():
-            line.wake()
+        """Our own way out works again: look at once what is due."""
+        self._alarm.ring()
 
     async def close(self) -> None:
         """Stop every line and wait for its end."""
         lines = list(self._lines.values())
         self._lines.clear()
+        tasks = [line.task for line in lines if line.task is not None]
         for line in lines:
-            line.stop()
-        await asyncio.gather(*(line.task for line in lines if line.task is not None), return_exceptions=True)
+            self._stop(line)
+        if self._pulse is not None:
+            self._pulse.cancel()
+            tasks.append(self._pulse)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _start(self, key: K, pause: float, failures: int) -> None:
-        line = Line(self._traffic, self._traffic.clock.boot() + pause, failures)
+    def _stop(self, line: Line[K]) -> None:
+        """End, after the exchange under way when that is who calls."""
+        line.over, line.place = True, 0
+        if line.task is None:
+            line.tell(PeerUnreachable(self._work.over))
+        elif line.task is not asyncio.current_task():
+            line.task.cancel()
 
-        def ended(failed: bool) -> None:
-            if self._lines.get(key) is line:
-                del self._lines[key]
-                if failed:
-                    self._failed.add(key)
+    def _put(self, line: Line[K]) -> None:
+        due = line.due
+        if due is None or line.over:
+            return
+        line.place = next(self._places)
+        if len(self._queue) > 2 * len(self._lines) + _STALE:
+            self._queue = [entry for entry in self._queue if entry[2].place == entry[1]]
+            heapq.heapify(self._queue)
+        heapq.heappush(self._queue, (due, line.place, line))
+        if self._queue[0][2] is line:
+            self._alarm.ring()
 
-        self._lines[key] = line
-        line.start(self._work, key, ended)
+    async def _beat(self) -> None:
+        while True:
+            await self._alarm.wait(self._begin_due())
+
+    def _begin_due(self) -> float:
+        """Begin what is due; seconds until there is more to do."""
+        now, ready = self._clock.boot(), self._traffic.path_ready()
+        if ready and self._held:
+            self._release(now)
+        while self._queue and self._queue[0][0] <= now:
+            _, place, line = heapq.heappop(self._queue)
+            if line.place != place:
+                continue
+            if ready or line.asked:
+                self._begin(line)
+            else:
+                self._held.append((place, line))
+        wait = self._queue[0][0] - now if self._queue else _IDLE
+        return min(wait, _PATH_CHECK) if self._held else wait
+
+    def _release(self, now: float) -> None:
+        """What waited for our own way out begins, but not all at once."""
+        held, self._held = self._held, []
+        for place, line in held:
+            if line.place == place:
+                line.move(now + self._work.spread(len(held)))
+
+    def _begin(self, line: Line[K]) -> None:
+        # By a callback, not by a `finally`: a task that is cancelled before its first step never enters it.
+        line.place, line.rested = 0, False
+        line.task = self._traffic.tasks.start(self._work.name(line.key), self._turn(line))
+        line.task.add_done_callback(lambda task: self._ended(line, task))
+
+    async def _turn(self, line: Line[K]) -> None:
+        line.last_try = self._clock.boot()
+        outcome = await self._outcome(line.key)
+        line.failures = 0 if outcome is None else line.failures + 1  # a contact may have reset it meanwhile
+        pause = self._work.pause(line.key, line.failures)
+        line.over = line.over or pause is None
+        line.move(self._clock.boot() + (pause or 0.0))
+        line.asked, line.rested = False, True
+        line.tell(outcome)
+
+    async def _outcome(self, key: K) -> EnigmaError | None:
+        try:
+            return await self._work.once(key)
+        except EnigmaError as error:
+            _log.warning("%s: what came of it could not be stored: %s", self._work.name(key), error)
+            return error
+
+    def _ended(self, line: Line[K], task: asyncio.Task[None]) -> None:
+        line.task = None
+        failed = not (line.over or line.rested or task.cancelled())
+        if line.rested and not line.over:
+            self._put(line)
+            return
+        why = OperationFailed("the task ended", hint="See: enigma-fed logs")
+        line.over = True
+        line.tell(why if failed else PeerUnreachable(self._work.over))
+        if self._lines.get(line.key) is line:
+            del self._lines[line.key]
+            if failed:
+                self._failed.add(line.key)

@@ -1,6 +1,7 @@
 """Polling: one line per peer, one request in flight per peer (PROTOCOL sections 4 and 8).
 
-Interval with jitter, back-off after failures, reset when the peer is heard or the owner asks.
+Interval with jitter; back-off after failures, which a restart keeps to, and which ends when the peer
+is heard or the owner asks.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from enigma_fed.base.errors import EnigmaError, PeerUnreachable
 from enigma_fed.base.ids import Did
 from enigma_fed.federation import schedule
 from enigma_fed.federation.lines import Lines, Traffic, Work
-from enigma_fed.wire.records import Membership, Node
+from enigma_fed.wire.records import Membership, Node, Observation
 
 Poll = Callable[[Did], Awaitable[EnigmaError | None]]
 """Polls a peer once and stores what came of it; the error when it failed."""
@@ -22,24 +23,43 @@ class Poller:
     """Keeps one line per peer that is polled."""
 
     def __init__(
-        self, poll: Poll, find: Callable[[Did], Node | None], traffic: Traffic, interval: float
+        self,
+        poll: Poll,
+        find: Callable[[Did], Node | None],
+        traffic: Traffic,
+        interval: float,
+        backed_off: Callable[[Did, float], None] = lambda did, until: None,
     ) -> None:
-        """`interval` is in seconds."""
+        """`interval` is in seconds; `backed_off` hears until when (Unix time) a silent peer is left alone."""
         self._find = find
         self._traffic = traffic
         self.interval = interval
         """Seconds between two polls of a peer; a new value counts from each peer's next poll on."""
-        work = Work(_name, "it is not polled any more", poll, self._pause, limits.POLL_BACKOFF_MAX)
+        self._backed_off = backed_off
+        self._started = False
+        work = Work(
+            _name, "it is not polled any more", poll, self._pause, limits.POLL_BACKOFF_MAX, self._after_outage
+        )
         self._lines: Lines[Did] = Lines(traffic, work)
 
-    def follow(self, membership: Membership, failures: Callable[[Did], int]) -> None:
-        """Start and stop lines so that they fit the membership; `failures` as remembered from before."""
+    def follow(self, membership: Membership, seen: Callable[[Did], Observation | None]) -> None:
+        """Start and stop lines so that they fit the membership; `seen` is what is remembered of a peer.
+
+        The first time it is a start of this node: what was stored of before counts.
+        """
         wanted = {node.did for node in membership.nodes.nodes if schedule.polled(node)}
+        fresh, chance, now = self._lines.missing(wanted), self._traffic.chance, self._traffic.clock.wall()
 
         def first(did: Did) -> tuple[float, int]:
-            return schedule.first_poll(len(wanted), self._traffic.chance()), failures(did)
+            known = seen(did)
+            if self._started:
+                pause = schedule.first_poll(fresh, chance())
+            else:
+                pause = schedule.poll_after_start(known, fresh, self.interval, now, chance())
+            return pause, known.failures if known is not None else 0
 
         self._lines.follow(wanted, first)
+        self._started = True
 
     def next_poll(self, did: Did) -> float | None:
         """When the peer is polled next, on the boot clock; None when it is not, or is right now."""
@@ -59,9 +79,15 @@ class Poller:
         self._lines.wake()
 
     async def poll_now(self, did: Did) -> EnigmaError | None:
-        """Poll the peer at once, or take the poll under way; the error when it failed."""
+        """Poll the peer at once, or take the poll under way; the error when it failed.
+
+        The owner asks, so backing off begins anew.
+        """
         line = self._lines.get(did)
-        return PeerUnreachable("it is not polled") if line is None else await line.ask()
+        if line is None:
+            return PeerUnreachable("it is not polled")
+        line.failures = 0
+        return await line.ask()
 
     async def close(self) -> None:
         """Stop every line and wait for its end."""
@@ -71,7 +97,13 @@ class Poller:
         node = self._find(did)
         if node is None:
             return None
-        return schedule.next_poll(node, failures, self.interval, self._traffic.chance())
+        pause = schedule.next_poll(node, failures, self.interval, self._traffic.chance())
+        if failures:
+            self._backed_off(did, self._traffic.clock.wall() + pause)
+        return pause
+
+    def _after_outage(self, held: int) -> float:
+        return schedule.after_outage(held, self._traffic.chance())
 
 
 def _name(did: Did) -> str:

@@ -7,13 +7,15 @@ from typing import Final
 from enigma_fed.base import limits
 from enigma_fed.base.backoff import Backoff, spread
 from enigma_fed.federation.accepting import OPEN_STAGES
-from enigma_fed.wire.records import IncomingInvite, Node, Stage, TrustLevel
+from enigma_fed.wire.records import IncomingInvite, Node, Observation, Stage, TrustLevel
 
 _JITTER: Final = 0.1
-_START_SPREAD: Final = 2.0
-"""Seconds over which the first polls after a start or a join are spread, for a few peers."""
-_START_RATE: Final = 20.0
-"""First polls per second, for many."""
+_JOIN_SPREAD: Final = 2.0
+"""Seconds over which the first polls after a join are spread, for a few peers."""
+_START_SPREAD: Final = 0.5
+"""Intervals over which the first polls after a start are spread: all others may have started just now too."""
+_RATE: Final = 20.0
+"""First polls per second, for many peers."""
 _JOIN_BACKOFF: Final = Backoff(limits.JOIN_BACKOFF_FIRST, limits.JOIN_BACKOFF_MAX)
 
 
@@ -27,9 +29,27 @@ def polled(node: Node) -> bool:
     return node.trust_level is not TrustLevel.UNTRUSTED or node.stage is Stage.ANNOUNCED
 
 
-def first_poll(peers: int, chance: float) -> float:
-    """Seconds until the first poll of a peer; `chance` is random in [0, 1)."""
-    return chance * max(_START_SPREAD, peers / _START_RATE)
+def first_poll(fresh: int, chance: float) -> float:
+    """Seconds until the first poll of one of so many new peers; `chance` is random in [0, 1)."""
+    return chance * max(_JOIN_SPREAD, fresh / _RATE)
+
+
+def poll_after_start(
+    seen: Observation | None, peers: int, interval: float, now: float, chance: float
+) -> float:
+    """Seconds until the first poll of one of so many peers after a start of this node.
+
+    `seen` is what was stored of it, `now` the Unix time. A pause that was stored is kept to, so that
+    no restart hammers a silent peer; everything else is spread.
+    """
+    if seen is not None and seen.failures and seen.next_poll_at is not None and seen.next_poll_at > now:
+        return min(seen.next_poll_at - now, limits.POLL_BACKOFF_MAX)  # less if the clock was set back since
+    return chance * max(_START_SPREAD * interval, peers / _RATE)
+
+
+def after_outage(held: int, chance: float) -> float:
+    """Seconds until one of so many polls that all waited for our own way out."""
+    return first_poll(held, chance)
 
 
 def next_poll(node: Node, failures: int, interval: float, chance: float) -> float:

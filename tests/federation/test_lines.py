@@ -86,7 +86,7 @@ async def test_an_unexpected_error_tells_who_waits_and_the_line_begins_anew(
     assert "task poll a failed" in caplog.text
     assert exchanges.lines.get("a") is None
     exchanges.follow("a", "b")
-    await until(lambda: exchanges.clock.sleepers == 2)
+    await until(lambda: exchanges.clock.sleepers == 1)
     exchanges.clock.advance(AFTER_ERROR - 1)  # later than at a start: the error must not fill the log
     await until(lambda: exchanges.made == ["a", "b"])
     exchanges.clock.advance(1)
@@ -136,3 +136,65 @@ async def test_who_asks_takes_the_exchange_under_way_even_without_a_path(exchang
     exchanges.clock.advance(PAUSE)  # nobody asks any more: without a path nothing is tried
     await until(lambda: exchanges.clock.sleepers == 1)
     assert exchanges.made == ["a"]
+
+
+async def test_who_waits_has_no_task_and_who_is_asked_has_one(exchanges: Exchanges) -> None:
+    exchanges.gate.clear()
+    exchanges.follow(*(f"{number}" for number in range(1000)))
+    await asyncio.sleep(0)
+    assert len(exchanges.tasks._running) == 1, "one for the queue of all lines"
+    asked = [asyncio.ensure_future(exchanges.ask("7")) for _ in range(3)]
+    await until(lambda: exchanges.made == ["7"])
+    assert len(exchanges.tasks._running) == 2
+    exchanges.gate.set()
+    assert await asyncio.gather(*asked) == [None, None, None]
+
+
+async def test_hastening_again_and_again_fills_no_memory(exchanges: Exchanges) -> None:
+    exchanges.follow("a", "b")
+    line = exchanges.lines.get("a")
+    assert line is not None
+    for sooner in range(1, 10_000):
+        line.hasten(exchanges.clock.boot() + 1 - sooner / 10_000)
+    assert len(exchanges.lines._queue) < 100
+    exchanges.clock.advance(1)
+    await until(lambda: sorted(exchanges.made) == ["a", "b"])
+
+
+async def test_a_line_that_is_over_tells_who_asks(exchanges: Exchanges) -> None:
+    exchanges.follow("a")
+    line = exchanges.lines.get("a")
+    assert line is not None
+    exchanges.follow()
+    assert isinstance(await line.ask(), PeerUnreachable)
+    line.hasten(0.0)
+    assert line.due == 0.0
+    await asyncio.sleep(0)
+    assert exchanges.made == []
+
+
+async def test_an_exchange_that_ends_its_own_line_comes_to_its_end(
+    exchanges: Exchanges, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a poll does whose answer says that it is over: it brings the lines into line itself."""
+    once = exchanges.once
+
+    async def ending(key: str) -> EnigmaError | None:
+        exchanges.follow()
+        return await once(key)
+
+    exchanges.lines._work = Work(lambda key: key, "it is over", ending, exchanges.pause, AFTER_ERROR)
+    exchanges.follow("a")
+    assert await exchanges.ask("a") is None
+    assert exchanges.made == ["a"]
+    assert exchanges.lines.get("a") is None
+
+
+async def test_a_line_without_a_next_exchange_is_gone(exchanges: Exchanges) -> None:
+    exchanges.lines._work = Work(lambda key: key, "it is over", exchanges.once, lambda *_: None, AFTER_ERROR)
+    exchanges.follow("a")
+    assert await exchanges.ask("a") is None
+    await until(lambda: exchanges.lines.get("a") is None)
+    exchanges.follow("a")
+    exchanges.clock.advance(1)
+    await until(lambda: exchanges.made == ["a", "a"])

@@ -6,9 +6,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from enigma_fed.federation.schedule import first_poll, next_join, next_poll, polled, retry_floor
-from enigma_fed.wire.records import Stage, TrustLevel
-from tests.support.members import incoming, member
+from enigma_fed.base import limits
+from enigma_fed.federation.schedule import (
+    after_outage,
+    first_poll,
+    next_join,
+    next_poll,
+    poll_after_start,
+    polled,
+    retry_floor,
+)
+from enigma_fed.wire.records import Observation, Stage, TrustLevel
+from tests.support.identities import did
+from tests.support.members import NOW, incoming, member
 
 chances = st.integers(0, 999).map(lambda thousandths: thousandths / 1000)
 
@@ -61,9 +71,33 @@ def test_who_is_polled(changes: dict[str, Any], expected: bool) -> None:
 
 
 @given(chances)
-def test_first_polls_are_spread(chance: float) -> None:
+def test_first_polls_of_new_peers_are_spread(chance: float) -> None:
     assert 0 <= first_poll(1, chance) <= 2
     assert 0 <= first_poll(1000, chance) <= 50
+    assert after_outage(1000, chance) == first_poll(1000, chance)
+
+
+@given(chances, st.none() | st.integers(0, 3))
+def test_after_a_start_polls_are_spread_over_half_an_interval_at_least(
+    chance: float, failures: int | None
+) -> None:
+    """Every other node may have started at the same moment, each with few peers, all of them ours."""
+    seen = None if failures is None else Observation(did=did(1), failures=failures, next_poll_at=NOW - 1)
+    assert poll_after_start(seen, 1, 60, NOW, chance) == chance * 30
+    assert poll_after_start(seen, 1000, 60, NOW, chance) == chance * 50
+
+
+@given(chances)
+def test_a_pause_that_was_stored_is_kept_to_over_a_restart(chance: float) -> None:
+    seen = Observation(did=did(1), failures=3, next_poll_at=NOW + 500)
+    assert poll_after_start(seen, 1000, 60, NOW, chance) == 500
+    assert poll_after_start(seen, 1000, 60, NOW - 10**6, chance) == limits.POLL_BACKOFF_MAX
+
+
+@given(chances)
+def test_who_answered_last_time_has_no_pause_to_keep_to(chance: float) -> None:
+    seen = Observation(did=did(1), failures=0, next_poll_at=NOW + 500)
+    assert poll_after_start(seen, 1, 60, NOW, chance) <= 30
 
 
 def test_a_short_interval_is_not_outlasted_by_the_first_retry() -> None:
