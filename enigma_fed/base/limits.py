@@ -135,6 +135,18 @@ JOIN_SLOW_RETRY: Final = 1800
 STATE_SAMPLE_INTERVAL: Final = 10
 """Gauges are sampled at most this often, while somebody asks."""
 
+# Streams of states, on the subscriber's side (PROTOCOL section 3).
+STREAM_LIFE: Final = 3600
+"""How long one stream lasts: trust and keys are looked at anew."""
+STREAM_PING: Final = 30
+"""A subscriber asks for a sign of life at least this often."""
+STREAM_SILENCE: Final = 90
+"""A stream on which nothing came for this long is over: a connection can die without a word."""
+STREAM_MESSAGES: Final = 2
+"""Messages per second that one stream may bring in the long run: time on the event loop."""
+STREAM_MESSAGES_BURST: Final = 32
+"""Messages that one stream may bring at once."""
+
 # Connections.
 CONNECT_TIMEOUT: Final = 60
 """A first circuit to an onion service can take this long."""
@@ -254,8 +266,8 @@ TOR_POW_QUEUE_BURST: Final = 400
 """Introductions at once before that rate counts."""
 TOR_PASSWORD_BYTES: Final = 1024
 """The file with a control port's password: memory."""
-CONNECTIONS_OUTBOUND: Final = 256
-"""Calls under way at once: file descriptors and circuits."""
+CONNECTIONS_OUTBOUND: Final = 384
+"""Calls under way and streams at once: file descriptors and circuits."""
 CONNECTIONS_PER_PEER: Final = 4
 """Calls under way at once to one peer."""
 PROXY_LINE_BYTES: Final = 107

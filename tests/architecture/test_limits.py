@@ -25,6 +25,8 @@ NONCES: Final = "tests/rpc/test_noncetable.py::"
 CLOCK: Final = "tests/daemon/test_clockstate.py::"
 ADMIN: Final = "tests/daemon/test_admin.py::"
 CONTROL: Final = "tests/daemon/test_control.py::"
+STREAM_CLIENT: Final = "tests/rpc/test_streamclient.py::"
+HOSTILE_STREAM: Final = "tests/rpc/test_streamclient_hostile.py::"
 SQLITE: Final = "tests/storage/test_sqlitefile.py::"
 
 POW: Final = "test_proof_of_work_lets_no_more_callers_wait_than_there_are_connections_for"
@@ -92,6 +94,11 @@ ONE_PAST: Final = {
     "JOIN_BACKOFF_FIRST": TIMES + "test_backing_off_begins_at_the_first_pause_and_never_passes_the_last",
     "JOIN_BACKOFF_MAX": TIMES + "test_backing_off_begins_at_the_first_pause_and_never_passes_the_last",
     "JOIN_SLOW_RETRY": TIMES + "test_who_never_answered_or_waits_for_an_owner_is_asked_slowly",
+    "STREAM_LIFE": STREAM_CLIENT + "test_a_stream_that_its_publisher_does_not_end_is_ended",
+    "STREAM_PING": STREAM_CLIENT + "test_a_stream_that_its_publisher_does_not_end_is_ended",
+    "STREAM_SILENCE": STREAM_CLIENT + "test_a_sign_of_life_is_asked_for_and_silence_ends_it",
+    "STREAM_MESSAGES": HOSTILE_STREAM + "test_invariant_7_messages_that_come_too_fast_end_a_stream",
+    "STREAM_MESSAGES_BURST": HOSTILE_STREAM + "test_invariant_7_messages_that_come_too_fast_end_a_stream",
     "STATE_SAMPLE_INTERVAL": TIMES + "test_gauges_are_read_no_more_often_than_the_interval",
     "CONNECT_TIMEOUT": OUTGOING + "test_a_connection_that_never_stands",
     "CALL_TIMEOUT": OUTGOING + "test_an_answer_that_drips_for_ever",
