@@ -1,4 +1,4 @@
-"""`make bench`: every ratio, or those named: start, onion, state, footprint. Takes about eight minutes."""
+"""`make bench`: every ratio, or those named: start, onion, state, footprint. Takes about nine minutes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Final
 
-from benchmarks import footprint, get_state, onion_ready, start_time
+from benchmarks import crowd, footprint, get_state, onion_ready, start_time
 from benchmarks.bareserver import BareServer
 from benchmarks.report import Comparison, Reading, print_table
 from enigma_fed.base import limits
@@ -73,9 +73,13 @@ async def _with_a_pair(
         stack.push_async_callback(agent.stop)
         agent.prepare()
         await agent.start()
-    started = time.monotonic()
     rows: list[Comparison | Reading] = []
     did, onion = await _join(asked, asking)
+    crowded = asked
+    if "footprint" in wanted:
+        _say(f"footprint: an agent and {crowd.PEERS} homes")
+        crowded = await crowd.start(stack, _tor(), torrc, folder, _CLOCK)
+    started = time.monotonic()
     age = limits.CHALLENGE_AFTER_START + 5
     _say(f"both agents are joined; waiting until they are {age} s old")
     await asyncio.sleep(max(0.0, started + age - time.monotonic()))
@@ -88,12 +92,17 @@ async def _with_a_pair(
         key = asking.data_dir / "identity" / "node.key"
         rows.append(await get_state.run(key, did, onion, await client.socks(), bare))
     if "footprint" in wanted:
-        status = await asyncio.to_thread((await asked.operations()).status)
-        if asked.pid is None or status.tor is None or status.tor.pid is None:
-            raise RuntimeError(f"the agent does not run:\n{asked.tail()}")
-        _say(f"footprint: waiting until the agent is {footprint.AGE_SECONDS} s old, then 60 s more")
-        rows += await footprint.run(asked.pid, status.tor.pid, started)
+        _say(f"footprint: waiting until the agents are {footprint.AGE_SECONDS} s old, then 60 s more")
+        named = [("agent with 1 peer", asked), (f"agent with {crowd.PEERS} peers", crowded)]
+        rows += await footprint.run([await _subject(name, agent) for name, agent in named], started)
     return rows
+
+
+async def _subject(name: str, agent: AgentProcess) -> footprint.Subject:
+    status = await asyncio.to_thread((await agent.operations()).status)
+    if agent.pid is None or status.tor is None or status.tor.pid is None:
+        raise RuntimeError(f"the agent does not run:\n{agent.tail()}")
+    return footprint.Subject(name, agent.pid, status.tor.pid)
 
 
 async def _join(asked: AgentProcess, asking: AgentProcess) -> tuple[str, str]:
