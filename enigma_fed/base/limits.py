@@ -118,6 +118,8 @@ OFFLINE_WINDOWS: Final = 4
 """Daily windows in which one peer is expected to be off, and which one node announces: size of its entry."""
 AWAY_MINUTES: Final = 20 * 60
 """Minutes of a day that the announced windows of one node hold together: else it would never be missed."""
+RENAME_INTERVAL: Final = 600
+"""A peer's new name is taken over this often at most: each time nodes.json is written."""
 POLLS_IN_FLIGHT: Final = 64
 """Outgoing polls and joins at once: circuits and memory of replies."""
 POLLS_OF_SILENT: Final = 16

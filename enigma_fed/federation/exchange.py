@@ -23,7 +23,7 @@ from enigma_fed.base.errors import (
 from enigma_fed.base.ids import Did, OnionAddress
 from enigma_fed.base.rpc_errors import UnknownToken
 from enigma_fed.base.suspension import Suspended, refusal
-from enigma_fed.federation import accepting, rules
+from enigma_fed.federation import accepting, news, rules
 from enigma_fed.federation.client import PeerCaller
 from enigma_fed.federation.hooks import Hooks
 from enigma_fed.federation.slots import Slots
@@ -131,7 +131,9 @@ class Exchange:
 
     async def _store_refusal(self, node: Node, error: RefusedByPeer) -> None:
         self._note_failure(node, error, heard=True)
-        await self._apply(lambda m: rules.poll_refused(m, node, error.code, self._now()))
+        known, awaited = self._store.node(node.did), self._store.is_awaited(node.did)
+        if news.refused(known, node, awaited, error.code):
+            await self._apply(lambda m: rules.poll_refused(m, node, error.code, self._now()))
 
     def _note_failure(self, node: Node, error: EnigmaError, *, heard: bool = False) -> None:
         if self._store.node(node.did) is None:

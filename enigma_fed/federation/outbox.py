@@ -33,13 +33,18 @@ class Outbox:
         self._give_up = give_up
         self._membership = membership
         self._traffic = traffic
+        self._of: dict[Did, list[bytes]] = {}
+        """The open joins of each inviter."""
         work = Work(_name, _OVER, self._once, self._pause, limits.JOIN_BACKOFF_MAX)
         self._lines: Lines[bytes] = Lines(traffic, work)
 
     def follow(self) -> None:
         """Start and stop deliveries so that they fit the membership."""
-        incoming = self._membership().invites.incoming
-        self._lines.follow({entry.token_hash for entry in incoming if is_open(entry)}, lambda _: (0.0, 0))
+        opened = [entry for entry in self._membership().invites.incoming if is_open(entry)]
+        self._of = {}
+        for entry in opened:
+            self._of.setdefault(entry.did, []).append(entry.token_hash)
+        self._lines.follow({entry.token_hash for entry in opened}, lambda _: (0.0, 0))
 
     def wake(self) -> None:
         """Our own way out works again."""
@@ -47,8 +52,8 @@ class Outbox:
 
     async def deliver_now(self, did: Did) -> EnigmaError | None:
         """Try the open join to this inviter at once; None when there is none or it said yes."""
-        for entry in self._membership().invites.incoming:
-            line = self._lines.get(entry.token_hash) if entry.did == did else None
+        for token_hash in self._of.get(did, ()):
+            line = self._lines.get(token_hash)
             if line is not None:
                 return await line.ask()
         return None

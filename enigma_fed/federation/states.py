@@ -16,10 +16,11 @@ import msgspec
 from enigma_fed.base.clock import Clock
 from enigma_fed.base.errors import StateRefused
 from enigma_fed.base.ids import Did
-from enigma_fed.federation import rules
+from enigma_fed.federation import news, rules
 from enigma_fed.federation.client import PeerCaller
 from enigma_fed.federation.decision import Decide
 from enigma_fed.federation.hooks import Hooks
+from enigma_fed.federation.news import Renames
 from enigma_fed.federation.store import FederationStore
 from enigma_fed.identity.signing import verify
 from enigma_fed.state import receiving
@@ -54,6 +55,7 @@ class PeerStates:
         self._apply = apply
         self._hooks = hooks
         self._distrusts: dict[Did, Distrust] = {}
+        self._renames = Renames()
         self.refusals: Counter[str] = Counter()
         """States that were refused, by the words of state.receiving.Reason."""
 
@@ -143,7 +145,7 @@ class PeerStates:
         skew_s: int | None,
     ) -> None:
         did, now = node.did, int(self._clock.wall())
-        await self._apply(lambda m: rules.poll_answered(m, node, now, name=state.snapshot.node_name))
+        await self._note_answer(node, state.snapshot.node_name, now)
         if self._store.node(did) is None:
             return  # removed while the answer was on its way (invariant 6)
         seen = self._store.observations.get(did) or Observation(did=did)
@@ -167,3 +169,15 @@ class PeerStates:
             )
         )
         self._hooks.state_stored(did, kept.snapshot, now)
+
+    async def _note_answer(self, node: Node, name: str | None, now: int) -> None:
+        """Store what the answer says of the membership: mostly nothing, and then no disk is touched."""
+        known, awaited = self._store.node(node.did), self._store.is_awaited(node.did)
+        if not news.answered(known, node, awaited, name=name):
+            return
+        renamed = known is not None and name is not None and name != known.name
+        if renamed and not self._renames.take(node.did, self._clock.boot()):
+            name = None
+            if not news.answered(known, node, awaited, name=name):
+                return
+        await self._apply(lambda m: rules.poll_answered(m, node, now, name=name))

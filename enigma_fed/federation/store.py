@@ -18,6 +18,7 @@ from enigma_fed.base.errors import (
     WriteFailed,
 )
 from enigma_fed.base.ids import Did
+from enigma_fed.federation import news
 from enigma_fed.federation.decision import Decide, Decision, File, Order, written
 from enigma_fed.federation.repair import repair
 from enigma_fed.federation.rules import fold
@@ -57,6 +58,7 @@ class FederationStore:
         self._stored = Membership()
         self._membership = Membership()
         self._by_did: Mapping[Did, Node | Tombstone] = {}
+        self._awaited: frozenset[Did] = frozenset()
         self._observations: dict[Did, Observation] = {}
         self._budget = StateBudget()
         self._unsaved = False
@@ -119,6 +121,10 @@ class FederationStore:
         """The member with this DID."""
         entry = self._by_did.get(did)
         return entry if isinstance(entry, Node) else None
+
+    def is_awaited(self, did: Did) -> bool:
+        """Whether an invite waits for the next answer of this DID (news.awaiting)."""
+        return did in self._awaited
 
     def is_removed(self, did: Did) -> bool:
         """Whether this DID has a tombstone."""
@@ -285,6 +291,7 @@ class FederationStore:
     def _adopt(self, membership: Membership) -> None:
         entries: tuple[Node | Tombstone, ...] = (*membership.nodes.nodes, *membership.nodes.removed)
         self._by_did = {entry.did: entry for entry in entries}
+        self._awaited = news.awaiting(membership.invites)
         self._membership = membership
 
     def _read_observations(self) -> observationsfile.Observations:

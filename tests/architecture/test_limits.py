@@ -87,6 +87,8 @@ ONE_PAST: Final = {
     "POLL_BACKOFF_FIRST": TIMES + "test_backing_off_begins_at_the_first_pause_and_never_passes_the_last",
     "POLL_BACKOFF_MAX": TIMES + "test_backing_off_begins_at_the_first_pause_and_never_passes_the_last",
     "POLLS_IN_FLIGHT": RECOVERY + "test_polls_and_joins_together_are_bounded",
+    "RENAME_INTERVAL": "tests/federation/test_news.py"
+    "::test_a_name_that_changes_again_and_again_is_taken_slowly",
     "POLLS_OF_SILENT": "tests/federation/test_slots.py"
     "::test_invariant_7_silent_peers_hold_their_share_at_most",
     "HEARD_RECENTLY": "tests/federation/test_accepting.py::test_codes_that_are_not_accepted",

@@ -56,6 +56,7 @@ PURE_PLACES = {
     "federation/hashes.py",
     "federation/inviting.py",
     "federation/lookup.py",
+    "federation/news.py",
     "federation/repair.py",
     "federation/statebudget.py",
     "rpc/challenge.py",
