@@ -135,7 +135,11 @@ JOIN_BACKOFF_MAX: Final = 900
 JOIN_SLOW_RETRY: Final = 1800
 """Retries while the other owner has to approve."""
 STATE_SAMPLE_INTERVAL: Final = 10
-"""Gauges are sampled at most this often, while somebody asks."""
+"""Gauges are sampled at most this often, while somebody asks or streams."""
+STATE_GAP: Final = 1.0
+"""Two states of one's own are at least this far apart: a flapping tor or app costs no signatures."""
+STATES_REMEMBERED: Final = 64
+"""Own states that a delta can be made from: memory."""
 
 # Streams of states, on the subscriber's side (PROTOCOL section 3).
 STREAM_LIFE: Final = 3600

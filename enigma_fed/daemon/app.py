@@ -56,6 +56,7 @@ from enigma_fed.transports.tor.session import onion_session, renew_circuit
 from enigma_fed.transports.tor.socks_errors import explain
 from enigma_fed.transports.tor.status import TorPhase, TorStatus
 from enigma_fed.transports.tor.supervision import TorNeeds
+from enigma_fed.wire.snapshot import App
 from enigma_fed.wire.state import FullState, GetStateParams, full_state_from_object
 from enigma_fed.wire.viewbuild import snapshot_view
 from enigma_fed.wire.views import StatusView
@@ -81,6 +82,8 @@ class Surroundings:
     session: Callable[[], aiohttp.ClientSession] | None
     heard_tor: Callable[[TorStatus], None] = _nothing
     """Gets every new status of Tor."""
+    apps: Callable[[], tuple[App, ...]] = tuple
+    """The apps of this home; whoever changes them calls StateService.changed."""
 
 
 class RunningNode:
@@ -273,6 +276,7 @@ class RunningNode:
     def _tor_changed(self, status: TorStatus) -> None:
         self._tor_log(status)
         self._heard_tor(status)
+        self._state.changed()
         if status.phase in _WAYS_OUT:
             self.federation.wake()
 
@@ -327,12 +331,13 @@ class Agent:
         environ: Mapping[str, str] = os.environ,
         session: Callable[[], aiohttp.ClientSession] | None = None,
         heard_tor: Callable[[TorStatus], None] = _nothing,
+        apps: Callable[[], tuple[App, ...]] = tuple,
         keep_log: bool = True,
     ) -> None:
         """`session` makes the client session of a test without Tor; `keep_log` False leaves logging alone."""
         self._settings = settings
         self._paths = paths
-        self._surroundings = Surroundings(clock or SystemClock(), random, session, heard_tor)
+        self._surroundings = Surroundings(clock or SystemClock(), random, session, heard_tor, apps)
         self._environ = environ
         self._keep_log = keep_log
         self._log: log.LogOutput | None = None

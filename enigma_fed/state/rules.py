@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from enigma_fed.base import limits
 from enigma_fed.wire.snapshot import Snapshot
-from enigma_fed.wire.state import FullState, Have, signing_input
+from enigma_fed.wire.state import DeltaAnswer, FullState, Have, signing_input
+from enigma_fed.wire.statedelta import TS_MAX, StateDelta, diff
 
-CHANGE_INTERVAL: Final = 1.0
-"""Seconds between two numbers when Tor or an app changes at once: a flapping tor costs no signatures."""
-_TS_MAX: Final = 2**32 - 1
 _CPU_SECONDS_MIN: Final = 0.5
 """Processor seconds between two readings: below, the reading itself is what one would see."""
 
 
 class Publisher:
-    """Numbers the snapshots of one epoch; each number is signed exactly once.
+    """Numbers the snapshots of one epoch, signs each number exactly once, and knows the newest of them.
 
     `epoch` is 8 random bytes per start, `started` integer Unix seconds, `sign` the node key's Ed25519.
     """
@@ -26,9 +25,14 @@ class Publisher:
     def __init__(self, public_key: bytes, epoch: bytes, started: int, sign: Callable[[bytes], bytes]) -> None:
         self.epoch = epoch
         self.started = started
-        self.current: FullState | None = None
         self._public_key = public_key
         self._sign = sign
+        self._ring: deque[FullState] = deque(maxlen=limits.STATES_REMEMBERED)
+
+    @property
+    def current(self) -> FullState | None:
+        """The newest state; None before the first."""
+        return self._ring[-1] if self._ring else None
 
     def advance(self, now_unix: float, snapshot: Snapshot) -> bool:
         """Publish `snapshot` under the next number; False, with nothing signed, when it says nothing new."""
@@ -38,33 +42,46 @@ class Publisher:
         seq = 1 if before is None else before.seq + 1
         ts = self._elapsed(now_unix)
         message = signing_input(self._public_key, self.epoch, self.started, seq, ts, snapshot)
-        self.current = FullState(
-            epoch=self.epoch,
-            started=self.started,
-            seq=seq,
-            ts=ts,
-            snapshot=snapshot,
-            signature=self._sign(message),
+        self._ring.append(
+            FullState(
+                epoch=self.epoch,
+                started=self.started,
+                seq=seq,
+                ts=ts,
+                snapshot=snapshot,
+                signature=self._sign(message),
+            )
         )
         return True
 
-    def has(self, have: Have | None) -> bool:
-        """Whether the caller's state is the current one."""
+    def base(self, have: Have | None) -> FullState | None:
+        """The state that a caller has; None when it is none of ours that we still know."""
+        if have is None or have.epoch != self.epoch or not self._ring:
+            return None
+        place = have.seq - self._ring[0].seq
+        return self._ring[place] if 0 <= place < len(self._ring) else None
+
+    def delta_from(self, base: FullState) -> DeltaAnswer:
+        """The way from an older state of ours to the newest, with the newest one's own signature."""
         current = self.current
-        return current is not None and have == Have(current.epoch, current.seq)
+        assert current is not None
+        patch = diff(base.snapshot, current.snapshot)
+        return DeltaAnswer(StateDelta(base.seq, current.seq, current.ts, patch), current.signature)
 
     def _elapsed(self, now_unix: float) -> int:
         """Seconds since `started`; never backwards within the epoch, whatever the wall clock does."""
         earliest = 0 if self.current is None else self.current.ts
-        return min(max(int(now_unix) - self.started, earliest), _TS_MAX)
+        return min(max(int(now_unix) - self.started, earliest), TS_MAX)
 
 
-def sample_due(now: float, sampled_at: float | None, tor_changed: bool) -> bool:
-    """Whether an asked-for state needs a new sample; times are boot-clock seconds."""
-    if sampled_at is None:
-        return True
-    age = now - sampled_at
-    return age >= limits.STATE_SAMPLE_INTERVAL or (tor_changed and age >= CHANGE_INTERVAL)
+def sample_due(now: float, sampled_at: float | None) -> bool:
+    """Whether an asked-for state needs new gauges; times are boot-clock seconds."""
+    return sampled_at is None or now - sampled_at >= limits.STATE_SAMPLE_INTERVAL
+
+
+def gap(now: float, published_at: float | None) -> float:
+    """Seconds until the next number may be published; times are boot-clock seconds."""
+    return 0.0 if published_at is None else max(0.0, published_at + limits.STATE_GAP - now)
 
 
 @dataclass(frozen=True, slots=True)

@@ -102,6 +102,9 @@ ONE_PAST: Final = {
     "STREAM_MESSAGES": HOSTILE_STREAM + "test_invariant_7_messages_that_come_too_fast_end_a_stream",
     "STREAM_MESSAGES_BURST": HOSTILE_STREAM + "test_invariant_7_messages_that_come_too_fast_end_a_stream",
     "STATE_SAMPLE_INTERVAL": TIMES + "test_gauges_are_read_no_more_often_than_the_interval",
+    "STATE_GAP": "tests/state/test_rules.py::test_two_numbers_are_a_second_apart",
+    "STATES_REMEMBERED": "tests/state/test_rules.py"
+    "::test_a_base_is_a_state_of_this_epoch_that_is_still_known",
     "CONNECT_TIMEOUT": OUTGOING + "test_a_connection_that_never_stands",
     "CALL_TIMEOUT": OUTGOING + "test_an_answer_that_drips_for_ever",
     "READ_TIMEOUT": CONNECTIONS + "test_invariant_7_a_connection_that_sends_no_header_is_closed",

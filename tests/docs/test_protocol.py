@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from enigma_fed.base import limits, rpc_errors
+from enigma_fed.state.receiving import Reason
 from enigma_fed.wire import httpsig, streamsig
 
 TEXT = (Path(__file__).parents[2] / "docs" / "PROTOCOL.md").read_text(encoding="utf-8")
@@ -39,9 +40,16 @@ def test_the_numbers_of_the_text_are_those_of_the_code() -> None:
         f"(at most {limits.TOMBSTONES:,})".replace(",", " "),
         f"the raw target `{httpsig.PATH}`",
         f"the raw target `{streamsig.PATH}`",
+        f"it remembers its last {limits.STATES_REMEMBERED},",
+        f"Gauges are read every {limits.STATE_SAMPLE_INTERVAL} s",
         f"in one masked frame with at most {limits.STREAM_MESSAGE_BYTES} bytes",
     ):
         assert sentence in TEXT, sentence
+
+
+def test_section_2_lists_every_reason_to_refuse_a_state() -> None:
+    section = TEXT.partition("### 2.3")[2].partition("\n## ")[0]
+    assert re.findall(r"^\| `([a-z-]+)` \|", section, re.MULTILINE) == [reason.value for reason in Reason]
 
 
 def test_no_two_sections_have_one_number() -> None:

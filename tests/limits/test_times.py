@@ -146,8 +146,8 @@ def test_who_never_answered_or_waits_for_an_owner_is_asked_slowly() -> None:
 
 def test_gauges_are_read_no_more_often_than_the_interval() -> None:
     """limits.STATE_SAMPLE_INTERVAL."""
-    assert not sample_due(limits.STATE_SAMPLE_INTERVAL - 0.01, 0.0, False)
-    assert sample_due(limits.STATE_SAMPLE_INTERVAL, 0.0, False)
+    assert not sample_due(limits.STATE_SAMPLE_INTERVAL - 0.01, 0.0)
+    assert sample_due(limits.STATE_SAMPLE_INTERVAL, 0.0)
 
 
 def test_tor_is_started_again_and_asked_again_with_growing_pauses_up_to_a_last() -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from enigma_fed.base import limits
-from enigma_fed.state.rules import CpuTimes, Publisher, cpu_tenths, cpu_times, sample_due
+from enigma_fed.state.rules import CpuTimes, Publisher, cpu_tenths, cpu_times, gap, sample_due
 from enigma_fed.wire.snapshot import Snapshot
-from enigma_fed.wire.state import Have, state_signing_input
+from enigma_fed.wire.state import DeltaAnswer, Have, state_signing_input
+from enigma_fed.wire.statedelta import Patch, StateDelta
 
 KEY = b"\x01" * 32
 EPOCH = b"\x02" * 8
@@ -60,32 +61,45 @@ def test_a_clock_behind_the_start_gives_no_negative_time(publisher: Publisher) -
     assert publisher.current.ts == 0
 
 
-def test_only_the_very_same_epoch_and_number_count_as_had(publisher: Publisher) -> None:
-    assert not publisher.has(None)
-    publisher.advance(1000, Snapshot())
-    assert publisher.has(Have(EPOCH, 1))
-    assert not publisher.has(Have(EPOCH, 2))
-    assert not publisher.has(Have(b"\x03" * 8, 1))
-    assert not publisher.has(None)
+def test_a_base_is_a_state_of_this_epoch_that_is_still_known(publisher: Publisher) -> None:
+    assert publisher.base(Have(EPOCH, 1)) is None
+    for number in range(limits.STATES_REMEMBERED + 3):
+        publisher.advance(1000, Snapshot(cpu_tenths=number))
+    newest = limits.STATES_REMEMBERED + 3
+    assert publisher.base(Have(EPOCH, newest)) is publisher.current
+    oldest = publisher.base(Have(EPOCH, 4))
+    assert oldest is not None
+    assert (oldest.seq, oldest.snapshot) == (4, Snapshot(cpu_tenths=3))
+    for have in (None, Have(EPOCH, 3), Have(EPOCH, newest + 1), Have(EPOCH, 0), Have(b"\x03" * 8, newest)):
+        assert publisher.base(have) is None
+
+
+def test_a_delta_has_the_signature_of_the_newest_state(publisher: Publisher, signer: Signer) -> None:
+    for number in (1, 2, 3):
+        publisher.advance(1000 + number, Snapshot(cpu_tenths=number, tor_active=True))
+    base, current = publisher.base(Have(EPOCH, 1)), publisher.current
+    assert base is not None
+    assert current is not None
+    answer = publisher.delta_from(base)
+    assert answer == DeltaAnswer(StateDelta(1, 3, 3, Patch(cpu_tenths=3)), current.signature)
+    assert len(signer.messages) == 3
 
 
 @pytest.mark.parametrize(
-    ("age", "tor_changed", "due"),
-    [
-        (limits.STATE_SAMPLE_INTERVAL, False, True),
-        (limits.STATE_SAMPLE_INTERVAL - 0.1, False, False),
-        (1.0, True, True),
-        (0.9, True, False),
-    ],
+    ("age", "due"), [(limits.STATE_SAMPLE_INTERVAL, True), (limits.STATE_SAMPLE_INTERVAL - 0.1, False)]
 )
-def test_gauges_are_read_every_ten_seconds_and_at_a_change_of_tor(
-    age: float, tor_changed: bool, due: bool
-) -> None:
-    assert sample_due(100.0, 100.0 - age, tor_changed) is due
+def test_gauges_are_due_after_their_interval(age: float, due: bool) -> None:
+    assert sample_due(100 + age, 100) == due
+    assert sample_due(0, None)
 
 
-def test_the_first_question_is_always_due() -> None:
-    assert sample_due(0.0, None, False)
+def test_two_numbers_are_a_second_apart() -> None:
+    """limits.STATE_GAP."""
+    assert gap(100, None) == 0
+    assert gap(100, 100) == limits.STATE_GAP
+    assert gap(100 + limits.STATE_GAP - 0.25, 100) == 0.25
+    assert gap(100 + limits.STATE_GAP, 100) == 0
+    assert gap(200, 100) == 0
 
 
 def test_cpu_is_the_busy_share_between_two_readings() -> None:

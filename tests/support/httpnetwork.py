@@ -19,7 +19,7 @@ from enigma_fed.rpc.builtin import package_install
 from enigma_fed.rpc.client import Reply, RpcClient, SigningRequest
 from enigma_fed.rpc.endpoint import RpcEndpoint
 from enigma_fed.rpc.methods import Caller, Method, MethodTable, Result
-from enigma_fed.state.service import PlainResult, StateResult
+from enigma_fed.state.results import PlainResult, StateResult
 from enigma_fed.wire import jsonrpc
 from enigma_fed.wire.join import JoinParams, JoinReply
 from enigma_fed.wire.jsonrpc import BodyForm
