@@ -141,7 +141,7 @@ STATE_GAP: Final = 1.0
 STATES_REMEMBERED: Final = 64
 """Own states that a delta can be made from: memory."""
 
-# Streams of states, on the subscriber's side (PROTOCOL section 3).
+# Streams of states (PROTOCOL section 3): both sides, then the publisher's.
 STREAM_LIFE: Final = 3600
 """How long one stream lasts: trust and keys are looked at anew."""
 STREAM_PING: Final = 30
@@ -152,6 +152,14 @@ STREAM_MESSAGES: Final = 2
 """Messages per second that one stream may bring in the long run: time on the event loop."""
 STREAM_MESSAGES_BURST: Final = 32
 """Messages that one stream may bring at once."""
+STREAM_MESSAGE_BYTES: Final = 64
+"""One message of a subscriber: memory per stream; an acknowledgement takes 11."""
+STREAMS_INBOUND: Final = 128
+"""Streams that peers have from this node at once: memory, and time on the event loop per new state."""
+STREAM_WINDOW: Final = 8
+"""Frames of one stream that are not acknowledged: memory of a connection that carries slowly."""
+STREAM_SLOW: Final = 30
+"""A frame that is not acknowledged for this long ends its stream: memory; the subscriber polls instead."""
 
 # Connections.
 CONNECT_TIMEOUT: Final = 60
@@ -202,10 +210,6 @@ ADMIN_RETRY: Final = 60
 """Pause between two tries to have the port of the admin listener while another program has it."""
 DISK_PATIENCE: Final = 2
 """A disk that does not say by then how much room it has is told as one that does not answer."""
-
-# Streams (PROTOCOL section 3).
-STREAM_MESSAGE_BYTES: Final = 64
-"""One message of a subscriber: memory per stream; an acknowledgement takes 11."""
 
 # Storage.
 STORE_FILE_BYTES: Final = 256 * 1024 * 1024

@@ -122,6 +122,7 @@ class BoundedConnection(RequestHandler):
         "_wire",
         "bytes",
         "circuit",
+        "streams",
     )
 
     def __init__(self, server: BoundedServer, **options: Any) -> None:
@@ -138,6 +139,8 @@ class BoundedConnection(RequestHandler):
         """The number of the circuit that it came by, where tor tells."""
         self.bytes = ConnectionBytes()
         """What it has brought and taken."""
+        self.streams = False
+        """Whether it carries a stream, whose own reader bounds what it brings."""
 
     def keep(self, public_key: bytes) -> None:
         """This member is at the other end: between its requests only aiohttp's keep-alive ends it."""
@@ -182,6 +185,9 @@ class BoundedConnection(RequestHandler):
 
     def _take(self, data: bytes) -> None:
         """Parse, and note whether a header has begun or has become complete."""
+        if self.streams:
+            super().data_received(data)
+            return
         seen = self._request_count
         super().data_received(data)
         if self._request_count != seen:
@@ -265,6 +271,11 @@ class BoundedConnection(RequestHandler):
         return False
 
 
+def _worth(connection: BoundedConnection) -> int:
+    """Which goes later when one has to: one that is being answered, last of all one with a stream."""
+    return 2 if connection.streams else int(not connection.idle)
+
+
 class BoundedServer(web.Server):
     """aiohttp's low-level server for one listener, with places for strangers and for members."""
 
@@ -284,7 +295,7 @@ class BoundedServer(web.Server):
         super().__init__(handle, **options)
         self.note = note
         self.traffic = traffic
-        self.places: Places[BoundedConnection] = Places(lambda connection: connection.idle, most)
+        self.places: Places[BoundedConnection] = Places(_worth, most)
         self._failures = TokenBucket(limits.FAILURES_LOGGED / 3600, limits.FAILURES_LOGGED)
 
     def __call__(self) -> RequestHandler:

@@ -1,7 +1,7 @@
 """`POST /rpc/v1`: the aiohttp side of the gate (PROTOCOL section 1).
 
-Reads one bounded body, lets the gate decide, runs the method, signs the reply once. Anything
-but a `POST` to exactly `/rpc/v1` gets a short 404, 405 or 400.
+Reads one bounded body, lets the gate decide, runs the method, signs the reply once. A `GET` of exactly
+`/rpc/v1/stream` goes to the door of streams; anything else gets a short 404, 405 or 400.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterable
+from types import MappingProxyType
 from typing import Final
 
 from aiohttp import HttpVersion11, StreamReader, web
@@ -35,8 +36,10 @@ from enigma_fed.rpc.connections import SERVER_NAME, BoundedConnection, BoundedSe
 from enigma_fed.rpc.gate import Doorkeeper, Gate, in_start_window
 from enigma_fed.rpc.methods import Caller, EncodedResult, Method, MethodTable, Result, Standing
 from enigma_fed.rpc.passage import Passage
+from enigma_fed.rpc.streamdoor import StreamDoor
+from enigma_fed.rpc.streamlink import Publisher
 from enigma_fed.rpc.traffic import Traffic
-from enigma_fed.wire import httpsig, jsonrpc
+from enigma_fed.wire import httpsig, jsonrpc, streamsig
 from enigma_fed.wire.jsonrpc import BodyForm
 
 _log = logging.getLogger(__name__)
@@ -45,6 +48,7 @@ _SECRET_BYTES: Final = 32
 _SHUTDOWN_TIMEOUT: Final = 2.0
 """At the end, handlers in flight get this long."""
 _UNAUTHORIZED: Final = 401
+_TARGETS: Final = MappingProxyType({httpsig.PATH: httpsig.METHOD, streamsig.PATH: streamsig.METHOD})
 
 
 class RpcEndpoint:
@@ -61,12 +65,13 @@ class RpcEndpoint:
         legacy_methods: Iterable[Method] = (),
         let_in: Callable[[float], None] = lambda wall: None,
         traffic: Traffic | None = None,
+        publisher: Publisher | None = None,
     ) -> None:
         """`challenge_everyone` is asked on top of the first 180 s; `random` gives secret random bytes.
 
         `legacy_methods` are reached by the Rust agent's own requests, which are not signed as ours are.
         `let_in` hears the Unix time up to which each answer to a challenge that passed was signed;
-        `traffic` counts the bytes of members.
+        `traffic` counts the bytes of members; without a `publisher` there are no streams.
         """
         started = clock.boot()
         self._key = key
@@ -85,6 +90,9 @@ class RpcEndpoint:
             MethodTable(legacy_methods),
             let_in,
         )
+        self._streams: StreamDoor | None = None
+        if publisher is not None:
+            self._streams = StreamDoor(key, self._gate, doorkeeper, self._connections, clock, publisher)
         self.statistics: Counter[str] = Counter()
         """Replies by the word of their error, `ok` for results, `bad-http` for what could not be read."""
 
@@ -104,6 +112,8 @@ class RpcEndpoint:
 
     def cut(self, did: Did) -> None:
         """Cancel what runs for this DID and close its connections, before returning (invariant 6)."""
+        if self._streams is not None:
+            self._streams.cut(did)
         self._connections.cut(did.public_key)
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -111,6 +121,8 @@ class RpcEndpoint:
         circuit = self._circuit(request)
         if circuit is not None and not circuit.may_ask(self._clock.boot()):
             return self._turned_away(Busy("too many requests by one circuit"))
+        if request.raw_path == streamsig.PATH and request.method == streamsig.METHOD and self._streams:
+            return await self._open_stream(self._streams, request, circuit)
         if request.raw_path != httpsig.PATH or request.method != httpsig.METHOD:
             return _elsewhere(request)
         passage = Passage(BodyForm.JSON)
@@ -125,10 +137,31 @@ class RpcEndpoint:
         try:
             self._gate.examine(passage, request.headers, body, wall=wall, boot=boot)
         except (RpcError, WireError) as error:
-            if circuit is not None and not passage.of_a_member and not isinstance(error, Stale):
-                circuit.failed(boot)
-            return self._error(passage, error)
+            return self._refused(passage, error, circuit)
         return await self._serve(passage, request)
+
+    async def _open_stream(
+        self, door: StreamDoor, request: web.BaseRequest, circuit: Circuit | None
+    ) -> web.StreamResponse:
+        passage = Passage(BodyForm.JSON)
+        try:
+            door.check_form(request)
+        except (RpcError, WireError) as error:
+            return self._turned_away(error, passage)
+        try:
+            asked = door.examine(passage, request)
+        except (RpcError, WireError) as error:
+            return self._refused(passage, error, circuit)
+        try:
+            return await door.serve(passage, asked, request)
+        except EnigmaError as error:
+            return self._error(passage, error)
+
+    def _refused(self, passage: Passage, error: EnigmaError, circuit: Circuit | None) -> web.Response:
+        """The gate's answer to what it does not let in; whoever is no member has a few tries only."""
+        if circuit is not None and not passage.of_a_member and not isinstance(error, Stale):
+            circuit.failed(self._clock.boot())
+        return self._error(passage, error)
 
     def _circuit(self, request: web.BaseRequest) -> Circuit | None:
         """The account of the circuit that the request came by, where tor tells."""
@@ -230,10 +263,11 @@ def _encode(passage: Passage, call_id: jsonrpc.CallId, result: Result) -> bytes:
 
 def _elsewhere(request: web.BaseRequest) -> web.Response:
     """What a request to another target or with another method gets: nothing is read or parsed."""
-    if request.raw_path == httpsig.PATH:
-        response = web.Response(status=405, text="POST only\n", headers={"Allow": httpsig.METHOD})
-    elif request.path == httpsig.PATH:
-        response = web.Response(status=400, text=f"the target is exactly {httpsig.PATH}\n")
+    method = _TARGETS.get(request.raw_path)
+    if method is not None:
+        response = web.Response(status=405, text=f"{method} only\n", headers={"Allow": method})
+    elif request.path in _TARGETS:
+        response = web.Response(status=400, text=f"the target is exactly {request.path}\n")
     else:
         response = web.Response(status=404, text="not found\n")
     response.headers["Server"] = SERVER_NAME

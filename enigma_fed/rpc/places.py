@@ -21,12 +21,12 @@ T = TypeVar("T")
 class Places(Generic[C]):
     """The connections of one listener; each method says whose connection has to end for it."""
 
-    def __init__(self, is_idle: Callable[[C], bool], most: int | None = None) -> None:
-        """`is_idle` tells whether a connection waits for a request.
+    def __init__(self, worth: Callable[[C], int], most: int | None = None) -> None:
+        """Of a connection that waits for a request `worth` is 0, of any other more: that one goes later.
 
         `most` is how many strangers' connections there may be, limits.CONNECTIONS_INBOUND if None.
         """
-        self._is_idle = is_idle
+        self._worth = worth
         self._most = most
         self._strangers: dict[C, int | None] = {}
         """By arrival, with the circuit's number (None: the listener cannot tell)."""
@@ -69,9 +69,9 @@ class Places(Generic[C]):
         self._members[connection] = (key, self._strangers.pop(connection))
         self._of_key[key] += 1
         if self._of_key[key] > limits.CONNECTIONS_PER_KEY:
-            return self._first_idle(each for each, (owner, _) in self._members.items() if owner == key)
+            return self._least(each for each, (owner, _) in self._members.items() if owner == key)
         if len(self._members) > limits.CONNECTIONS_OF_MEMBERS:
-            return self._first_idle(self._members)
+            return self._least(self._members)
         return None
 
     def leave(self, connection: C) -> None:
@@ -88,11 +88,11 @@ class Places(Generic[C]):
         return Counter(self._strangers.values()).most_common(1)[0][0]
 
     def _oldest(self, circuit: int | None) -> C:
-        return self._first_idle(each for each, its in self._strangers.items() if its == circuit)
+        return self._least(each for each, its in self._strangers.items() if its == circuit)
 
-    def _first_idle(self, connections: Iterable[C]) -> C:
+    def _least(self, connections: Iterable[C]) -> C:
         found = list(connections)
-        return next((each for each in found[:-1] if self._is_idle(each)), found[0])
+        return min(found[:-1], key=self._worth, default=found[0])
 
 
 def _less(counts: Counter[T], name: T) -> None:

@@ -25,6 +25,8 @@ NONCES: Final = "tests/rpc/test_noncetable.py::"
 CLOCK: Final = "tests/daemon/test_clockstate.py::"
 ADMIN: Final = "tests/daemon/test_admin.py::"
 CONTROL: Final = "tests/daemon/test_control.py::"
+STREAM_DOOR: Final = "tests/rpc/test_streamdoor.py::"
+STREAM_RULES: Final = "tests/state/test_streamrules.py::"
 STREAM_CLIENT: Final = "tests/rpc/test_streamclient.py::"
 HOSTILE_STREAM: Final = "tests/rpc/test_streamclient_hostile.py::"
 SQLITE: Final = "tests/storage/test_sqlitefile.py::"
@@ -121,6 +123,9 @@ ONE_PAST: Final = {
     "CIRCUITS": CIRCUITS + "test_invariant_7_the_accounts_are_bounded_and_the_longest_unused_goes",
     "REQUESTS_IN_FLIGHT": CONNECTIONS + "test_invariant_7_one_request_too_many_at_once_is_429",
     "STREAM_MESSAGE_BYTES": FORMATS,
+    "STREAMS_INBOUND": STREAM_DOOR + "test_invariant_7_one_stream_too_many_is_busy_unless_it_replaces_one",
+    "STREAM_WINDOW": STREAM_RULES + "test_invariant_7_a_window_closes_at_its_last_frame",
+    "STREAM_SLOW": STREAM_RULES + "test_a_frame_that_is_not_acknowledged_ends_it",
     "CONTROL_LINE_BYTES": CONTROL + "test_invariant_7_a_line_that_never_ends_is_cut",
     "CONTROL_REPLY_BYTES": "tests/daemon/test_controlclient.py::test_an_endless_answer_is_cut",
     "CONTROL_CONNECTIONS": CONTROL + "test_invariant_7_too_many_commands_are_sent_away",

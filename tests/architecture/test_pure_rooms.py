@@ -65,6 +65,7 @@ PURE_PLACES = {
     "rpc/noncetable.py",
     "rpc/places.py",
     "state/receiving.py",
+    "state/streamrules.py",
     "transports/tor/controlwords.py",
     "transports/tor/endpoint.py",
     "transports/tor/modes.py",
