@@ -42,6 +42,8 @@ def _sentences(store: FederationStore, suspended: Collection[Suspended]) -> Iter
         yield COPY_RUNS
     if store.trouble is not None:
         yield f"Changes cannot be written, reading goes on: {store.trouble}. Free space, or mend the disk."
+    if store.state_trouble is not None:
+        yield f"What polling learns is kept in memory alone, polling goes on: {store.state_trouble}."
 
 
 def _view(store: FederationStore, recovery: Recovery) -> RecoveryView:

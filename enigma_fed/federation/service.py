@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable
 from typing import Final
@@ -19,6 +20,7 @@ from enigma_fed.base.errors import (
     InviteTampered,
     InviteUnsigned,
     PeerNotFound,
+    WriteFailed,
 )
 from enigma_fed.base.ids import Did, OnionAddress, parse_node_name
 from enigma_fed.base.suspension import refusal
@@ -345,8 +347,9 @@ class Federation(Door):
         while True:
             await self._clock.sleep(limits.OBSERVATIONS_FLUSH)
             self._follow()
-            try:
+            with contextlib.suppress(WriteFailed):  # the store has told it
                 await self._store.flush()
+            try:
                 await self._apply(lambda m: Decision(inviting.sweep(m, self._now()), None))
             except EnigmaError as error:
                 _log.warning("housekeeping: %s", error)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -26,13 +27,14 @@ from enigma_fed.federation.statebudget import StateBudget
 from enigma_fed.storage.disk import Disk
 from enigma_fed.storage.jsonfile import JsonFile
 from enigma_fed.storage.recovery import Recovery
-from enigma_fed.storage.seal import seal, unseal
+from enigma_fed.storage.seal import seal_rows, unseal
 from enigma_fed.wire import invitesfile, nodesfile, observationsfile
 from enigma_fed.wire.records import InvitesFile, Membership, Node, NodesFile, Observation, Tombstone
 
 T = TypeVar("T")
 
 _FOLDER: Final = "federation"
+_DAMAGED: Final = "state.json.damaged"
 _log = logging.getLogger(__name__)
 
 
@@ -54,6 +56,7 @@ class FederationStore:
         )
         self._state_path = self._folder / "state.json"
         self._lock = asyncio.Lock()
+        self._observing = asyncio.Lock()
         self._running: set[asyncio.Task[Any]] = set()
         self._stored = Membership()
         self._membership = Membership()
@@ -64,6 +67,10 @@ class FederationStore:
         self._unsaved = False
         self._settled = False
         self._trouble: str | None = None
+        self.state_trouble: str | None = None
+        """Why state.json could not be written the last time; None when it was."""
+        self.counts: Counter[str] = Counter()
+        """Since the start: `state-writes` and `state-bytes` of state.json, `state-write-failures`."""
 
     @classmethod
     def create(cls, data_dir: Path, *, disk: Disk | None = None) -> None:
@@ -84,7 +91,7 @@ class FederationStore:
         writes is `trouble`, and hinders changes only.
         """
         self._read()
-        for observation in self._read_observations().values():
+        for observation in self._read_observations(writable).values():
             self._observations[observation.did] = self._budget.admit(observation)
         if writable:
             try:
@@ -156,7 +163,10 @@ class FederationStore:
         return bool(self._running)
 
     async def flush(self) -> None:
-        """Write state.json when it is behind; raises WriteFailed."""
+        """Write state.json when it is behind, whatever happens to nodes.json; raises WriteFailed.
+
+        A failure is counted, and told once; the next flush tries again.
+        """
         if self._unsaved:
             await self._to_the_end(self._flush())
 
@@ -174,13 +184,22 @@ class FederationStore:
             await self.transact(lambda membership: Decision(fold(membership, self._observations), None))
 
     async def _flush(self) -> None:
-        async with self._lock:
+        async with self._observing:
             self._unsaved = False
             try:
-                await asyncio.to_thread(self._write_observations, dict(self._observations))
-            except WriteFailed:
+                size = await asyncio.to_thread(self._write_observations, dict(self._observations))
+            except WriteFailed as error:
                 self._unsaved = True
+                self.counts["state-write-failures"] += 1
+                if self.state_trouble is None:
+                    _log.error("%s: %s; what polling learns is kept in memory", error.what, error.detail)
+                self.state_trouble = error.detail
                 raise
+            self.counts["state-writes"] += 1
+            self.counts["state-bytes"] += size
+            if self.state_trouble is not None:
+                _log.info("state.json is written again")
+            self.state_trouble = None
 
     async def _to_the_end(self, work: Coroutine[Any, Any, T]) -> T:
         task = asyncio.create_task(work)
@@ -294,7 +313,7 @@ class FederationStore:
         self._awaited = news.awaiting(membership.invites)
         self._membership = membership
 
-    def _read_observations(self) -> observationsfile.Observations:
+    def _read_observations(self, writable: bool) -> observationsfile.Observations:
         """state.json may be lost: when absent or damaged, polling fills it again. Raises StoreNewer."""
         try:
             body, _ = unseal(self._disk.read(self._state_path, limits.STORE_FILE_BYTES))
@@ -302,11 +321,23 @@ class FederationStore:
         except FileNotFoundError:
             return {}
         except (WireError, StoreDamaged, OSError) as error:
-            _log.warning("state.json is started anew: %s", error)
+            kept = self._set_state_aside() if writable else ""
+            _log.warning("state.json is started anew: %s%s", error, kept)
             return {}
 
-    def _write_observations(self, observations: observationsfile.Observations) -> None:
-        self._disk.replace(self._state_path, seal(observationsfile.encode(observations), 1))
+    def _set_state_aside(self) -> str:
+        """Keep the damaged file for whoever wants to look at it; one of them is enough."""
+        try:
+            self._disk.rename(self._state_path, self._state_path.with_name(_DAMAGED))
+        except OSError:
+            return ""  # it is in nobody's way: the next flush replaces it
+        return f"; the damaged one is kept as {_DAMAGED}"
+
+    def _write_observations(self, observations: observationsfile.Observations) -> int:
+        """How many bytes were written."""
+        parts = seal_rows(observationsfile.MEMBER, observationsfile.rows(observations.values()), 1)
+        self._disk.replace(self._state_path, *parts)
+        return sum(map(len, parts))
 
 
 def _replacing(expected: T, new: T) -> Callable[[T], T]:

@@ -83,11 +83,11 @@ class Disk:
             raise WriteFailed(f"the folder {folder} cannot be made: {error.strerror}") from error
         self.check_folder(folder)
 
-    def replace(self, path: Path, data: bytes) -> None:
-        """Put `data` (mode 0600) in place of the file, durable on return; raises WriteFailed."""
+    def replace(self, path: Path, *parts: bytes) -> None:
+        """Put these bytes (mode 0600) in place of the file, durable on return; raises WriteFailed."""
         temporary = _temporary(path)
         try:
-            self.write_new(temporary, data)
+            self.write_new(temporary, *parts)
             self.rename(temporary, path)
             self.sync_folder(path.parent)
         except OSError as error:
@@ -134,15 +134,16 @@ class Disk:
         except OSError as error:
             raise WriteFailed(f"{path}: {error.strerror or error}") from error
 
-    def write_new(self, path: Path, data: bytes) -> None:
+    def write_new(self, path: Path, *parts: bytes) -> None:
         """Write and fsync a temporary file; one left behind by a killed process is replaced."""
         with contextlib.suppress(FileNotFoundError):
             self.unlink(path)
         descriptor = self.open_new(path)
         try:
-            view = memoryview(data)
-            while view:
-                view = view[self.write(descriptor, view) :]
+            for part in parts:
+                view = memoryview(part)
+                while view:
+                    view = view[self.write(descriptor, view) :]
             self.sync(descriptor)
         finally:
             self.close(descriptor)

@@ -15,9 +15,10 @@ from enigma_fed.base import limits
 from enigma_fed.base.errors import AnotherCopy, RefusedByPeer, StoreRecovered, WriteFailed
 from enigma_fed.base.rpc_errors import Refused
 from enigma_fed.base.suspension import Suspended
-from enigma_fed.daemon import doctor
+from enigma_fed.daemon import degraded, doctor
 from enigma_fed.daemon.operations import open_operations
 from enigma_fed.daemon.paths import Paths
+from enigma_fed.federation.store import FederationStore
 from enigma_fed.rpc.builtin import AnyParams, package_install
 from enigma_fed.rpc.methods import Caller, Standing
 from enigma_fed.storage.disk import Disk
@@ -210,3 +211,14 @@ async def test_invariant_5_no_code_is_made_by_who_does_not_know_of_the_damage(bu
     with pytest.raises(StoreRecovered, match="suspended"):
         await home.ask("invite_create", "observer", 3600)
     assert await home.ask("invite_list") == []
+
+
+def test_a_disk_that_takes_no_state_is_told_and_hinders_nothing_else(tmp_path: Path) -> None:
+    FederationStore.create(tmp_path / "home")
+    store = FederationStore(tmp_path / "home")
+    store.open()
+    assert degraded.warnings(store, ()) == []
+    store.state_trouble = "No space left on device"
+    assert degraded.warnings(store, ()) == [
+        "What polling learns is kept in memory alone, polling goes on: No space left on device."
+    ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,11 @@ def opened(folder: Path, disk: Disk | None = None, *, writable: bool = True) -> 
     store = FederationStore(folder, disk=disk)
     store.open(writable=writable)
     return store
+
+
+def write_private(path: Path, data: bytes) -> None:
+    path.touch(0o600)
+    path.write_bytes(data)
 
 
 def adding(number: int) -> Decide[int]:
@@ -148,9 +154,13 @@ async def test_what_polling_learned_may_be_lost_but_a_newer_file_is_left_alone(f
     assert path.stat().st_mode & 0o777 == 0o600
     newer = b'{"version": 2, "observations": []}'
     for damage in (b"", b"{", path.read_bytes()[:-9]):
-        path.write_bytes(damage)
+        write_private(path, damage)
+        assert opened(folder, writable=False).observations == {}
+        assert path.read_bytes() == damage, "a reader moves nothing"
         assert opened(folder).observations == {}
-    path.write_bytes(newer)
+        assert path.with_name("state.json.damaged").read_bytes() == damage
+        assert opened(folder).observations == {}
+    write_private(path, newer)
     with pytest.raises(StoreNewer):
         opened(folder)
 
@@ -185,3 +195,68 @@ async def test_invariant_5_every_single_flipped_bit_of_a_store_is_noticed_and_me
         assert [recovery.file for recovery in found.recoveries] == [name]
         assert found.membership == store.membership
     print(f"{name}: {len(data)} bytes, {8 * len(data)} flips, all recovered")
+
+
+async def test_a_damaged_state_that_cannot_be_set_aside_is_no_error_at_start(folder: Path) -> None:
+    path = folder / "federation" / "state.json"
+    write_private(path, b"{")
+    (path.with_name("state.json.damaged") / "in the way").mkdir(parents=True)
+    store = opened(folder)
+    store.observe(Observation(did=did(1), failures=3))
+    await store.flush()
+    assert opened(folder).observations == store.observations
+
+
+async def test_a_disk_that_takes_no_state_is_counted_and_told_once(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    disk = FaultyDisk("state.json")
+    store = FederationStore(folder, disk=disk)
+    store.open()
+    disk.broken = True
+    for failures in (1, 2, 3):
+        store.observe(Observation(did=did(1), failures=failures))
+        with pytest.raises(WriteFailed):
+            await store.flush()
+    assert (store.counts["state-write-failures"], store.counts["state-writes"]) == (3, 0)
+    assert store.state_trouble == "No space left on device"
+    assert caplog.text.count("what polling learns is kept in memory") == 1
+    await store.transact(adding(1))  # which says nothing of nodes.json
+    disk.broken = False
+    await store.flush()  # nothing new came, but the last was not written
+    assert (store.state_trouble, store.counts["state-writes"]) == (None, 1)
+    assert store.counts["state-bytes"] == (folder / "federation" / "state.json").stat().st_size
+    await store.flush()
+    assert store.counts["state-writes"] == 1, "nothing changed"
+    assert opened(folder).observations == store.observations
+
+
+class SlowDisk(Disk):
+    """Keeps state.json waiting until it is let go."""
+
+    def __init__(self) -> None:
+        self.begun = threading.Event()
+        self.go_on = threading.Event()
+
+    def replace(self, path: Path, *parts: bytes) -> None:
+        if path.name == "state.json":
+            self.begun.set()
+            assert self.go_on.wait(30)
+        super().replace(path, *parts)
+
+
+async def test_membership_does_not_wait_for_a_state_that_is_being_written(folder: Path) -> None:
+    disk = SlowDisk()
+    store = FederationStore(folder, disk=disk)
+    store.open()
+    store.observe(Observation(did=did(1), failures=1))
+    flush = asyncio.create_task(store.flush())
+    assert await asyncio.to_thread(disk.begun.wait, 30)
+    store.observe(Observation(did=did(2), failures=1))
+    await store.transact(adding(1))
+    assert not flush.done()
+    disk.go_on.set()
+    await flush
+    assert set(opened(folder).observations) == {did(1)}, "what came meanwhile is in the next one"
+    await store.flush()
+    assert set(opened(folder).observations) == {did(1), did(2)}

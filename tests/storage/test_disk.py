@@ -77,7 +77,7 @@ def test_a_lock_is_waited_for_and_then_busy_and_cannot_be_a_folder(tmp_path: Pat
 @pytest.mark.parametrize("chunk", [1, 7, None])
 def test_invariant_5_short_writes_are_completed(chunk: int | None) -> None:
     disk = MemoryDisk(chunk=chunk)
-    disk.replace(Path("/file"), b"0123456789")
+    disk.replace(Path("/file"), b"0123", b"", b"456789")
     assert disk.image.files == {"/file": b"0123456789"}
 
 

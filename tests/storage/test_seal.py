@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from enigma_fed.base.errors import StoreNewer, WireError
-from enigma_fed.storage.seal import HEAD_BYTES, is_newer, read_head, seal, unseal
+from enigma_fed.storage.seal import HEAD_BYTES, is_newer, read_head, seal, seal_rows, unseal
 
 
 def test_what_was_sealed_is_unsealed() -> None:
@@ -56,3 +56,17 @@ def test_what_is_no_newer_version(data: bytes) -> None:
     assert not is_newer(data)
     with pytest.raises(WireError):
         unseal(data)
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 50])
+def test_a_list_is_sealed_in_parts(count: int) -> None:
+    rows = [f'{{"number":{number},"text":"{"x" * 9000}"}}'.encode() for number in range(count)]
+    parts = seal_rows("rows", iter(rows), 7)
+    assert max(map(len, parts)) < 2 * 128 * 1024
+    body, rev = unseal(b"".join(parts))
+    assert (rev, body["rows"]) == (7, [{"number": number, "text": "x" * 9000} for number in range(count)])
+    head = read_head(parts[0][:HEAD_BYTES])
+    assert head is not None
+    assert (head.newer, head.rev) == (False, 7)
+    with pytest.raises(WireError):
+        unseal(b"".join(parts).replace(b"]", b" ]", 1))

@@ -16,8 +16,8 @@ class FaultyDisk(Disk):
         self.broken = False
         self.failures = 0
 
-    def replace(self, path: Path, data: bytes) -> None:
+    def replace(self, path: Path, *parts: bytes) -> None:
         if self._name in (None, path.name) and (self.broken or self.failures):
             self.failures = max(0, self.failures - 1)
             raise WriteFailed("No space left on device")
-        super().replace(path, data)
+        super().replace(path, *parts)

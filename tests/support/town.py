@@ -42,10 +42,10 @@ class CountingDisk(Disk):
         self.reads += 1
         return super().read(path, limit)
 
-    def write_new(self, path: Path, data: bytes) -> None:
+    def write_new(self, path: Path, *parts: bytes) -> None:
         name = path.name.removesuffix(".tmp")
-        self.written[name] = self.written.get(name, 0) + len(data)
-        super().write_new(path, data)
+        self.written[name] = self.written.get(name, 0) + sum(map(len, parts))
+        super().write_new(path, *parts)
 
 
 class Peer:

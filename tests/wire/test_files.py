@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 
 from enigma_fed.base import limits
 from enigma_fed.base.errors import WireError
-from enigma_fed.storage.seal import seal, unseal
+from enigma_fed.storage.seal import seal, seal_rows, unseal
 from enigma_fed.wire import invitesfile, nodesfile, observationsfile, timestamps
 from enigma_fed.wire.records import InvitesFile, NodesFile, Observation, Stage, Tombstone
+from enigma_fed.wire.state import full_state_to_object
 from tests.support import members
 from tests.support.identities import did, onion
 from tests.support.samplehome import FOLDER, invites
@@ -55,10 +56,17 @@ def test_invites_round_trip_and_follow_the_schema(value: InvitesFile) -> None:
 
 @given(st.lists(members.observations(), max_size=4))
 def test_observations_round_trip_and_follow_the_schema(values: list[Observation]) -> None:
-    value = {observation.did: observation for observation in values}
-    body = observationsfile.encode(value)
-    assert observationsfile.decode(through_disk(body)) == value
+    body, rev = unseal(b"".join(seal_rows(observationsfile.MEMBER, observationsfile.rows(values), 3)))
+    last = {observation.did: observation for observation in values}
+    assert (observationsfile.decode(body), rev) == (last, 3)
     check_schema("state", body)
+
+
+@given(members.observations())
+def test_a_state_is_written_as_it_travels(value: Observation) -> None:
+    (row,) = observationsfile.rows([value])
+    state = None if value.state is None else full_state_to_object(value.state, binary=False)
+    assert json.loads(row)["state"] == state
 
 
 def test_the_schemas_refuse_other_files() -> None:
@@ -215,16 +223,16 @@ def test_what_ends_after_the_year_9999_ends_with_it() -> None:
 
 
 def test_an_observation_of_before_windows_and_stored_pauses_is_read() -> None:
-    (entry,) = through_disk(observationsfile.encode({did(1): Observation(did=did(1), failures=2)}))["peers"]
+    entry = json.loads(*observationsfile.rows([Observation(did=did(1), failures=2)]))
     del entry["away"], entry["next_poll_at"]
     assert observationsfile.decode({"peers": [entry]}) == {did(1): Observation(did=did(1), failures=2)}
 
 
 def test_an_observation_that_could_not_be_written_again_is_left_out() -> None:
-    good = through_disk(observationsfile.encode({did(1): Observation(did=did(1), skew_s=-3)}))
-    far = {**good["peers"][0], "did": str(did(2)), "skew_s": 1e300}
-    gone = {**good["peers"][0], "did": str(did(3)), "away": [[0, 1440]]}
-    read = observationsfile.decode({"peers": [*good["peers"], far, gone]})
+    good = json.loads(*observationsfile.rows([Observation(did=did(1), skew_s=-3)]))
+    far = {**good, "did": str(did(2)), "skew_s": 1e300}
+    gone = {**good, "did": str(did(3)), "away": [[0, 1440]]}
+    read = observationsfile.decode({"peers": [good, far, gone]})
     assert read == {did(1): Observation(did=did(1), skew_s=-3)}
 
 

@@ -129,13 +129,17 @@ def _invites() -> Iterable[bytes]:
     yield b'{"outgoing":[]}'
 
 
+def _written(value: observationsfile.Observations) -> Mapping[str, object]:
+    return {"peers": [json.loads(row) for row in observationsfile.rows(value.values())]}
+
+
 def _observations() -> Iterable[bytes]:
     taken = FullState(
         epoch=bytes(8), started=1, seq=1, ts=1, snapshot=Snapshot(node_name="x"), signature=bytes(64)
     )
     first = Observation(did=did(1), last_seen=members.NOW, state=taken, latency_ms=1.5, skew_s=-3, failures=1)
     second = Observation(did=did(2), last_error="x", last_error_at=members.NOW)
-    good = observationsfile.encode({did(1): first, did(2): second})
+    good = _written({did(1): first, did(2): second})
     yield _plain(good)
     yield _plain(good).replace(b'"skew_s":-3', b'"skew_s":1e300')
     yield b'{"peers":[{}]}'
@@ -150,7 +154,7 @@ TARGETS: Final = (
     Target("invitesfile", _file(invitesfile.decode, invitesfile.encode), _invites, Form.JSON, longest=4096),
     Target(
         "observationsfile",
-        _file(observationsfile.decode, observationsfile.encode),
+        _file(observationsfile.decode, _written),
         _observations,
         Form.JSON,
         longest=4096,
