@@ -11,7 +11,7 @@ and `hint` what to do next. A class carries its JSON-RPC code, HTTP status and e
     |       InviteForOther
     +-- OperationFailed               exit 1: InviteExpired, PortInUse, LooseModes, NotInitialised, ...
     |   +-- TorError: TorMissing, TorFailed, TorTooOld, TorControlFailed
-    +-- PeerUnreachable               exit 3: UnsignedReply, StreamNotOffered, StreamEnded
+    +-- PeerUnreachable               exit 3: UnsignedReply, AnswerBroken, StreamNotOffered, StreamEnded
     +-- StateRefused                  exit 1
     +-- RefusedByPeer                 exit 4
     +-- NotFound                      exit 5: PeerNotFound, InviteNotFound
@@ -217,6 +217,12 @@ class UnsignedReply(PeerUnreachable):
         super().__init__(detail, hint=hint)
         self.claimed_code = claimed_code
         """The error's word in that answer, which anyone may have written (invariant 11)."""
+
+
+class AnswerBroken(PeerUnreachable):
+    """The peer's answer, which it signed, breaks the format."""
+
+    code = "answer-broken"
 
 
 class StreamNotOffered(PeerUnreachable):

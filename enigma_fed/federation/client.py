@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, Protocol
 
 from enigma_fed.base import limits
-from enigma_fed.base.errors import StateRefused, WireError
+from enigma_fed.base.errors import AnswerBroken, StateRefused
 from enigma_fed.base.ids import Did, OnionAddress
 from enigma_fed.state.receiving import Reason
 from enigma_fed.wire.join import JoinParams, JoinReply
@@ -42,13 +42,13 @@ class RpcPeerCaller:
         """`federation.get-state` (PROTOCOL section 2)."""
 
         def read(result: object) -> StateAnswer:
-            try:
-                return answer_from_object(result, binary=BodyForm.CBOR.binary)
-            except WireError as error:
-                raise StateRefused(Reason.MALFORMED, error.detail) from None
+            return answer_from_object(result, binary=BodyForm.CBOR.binary)
 
         params = GetStateParams(have=have)
-        return await self._client.call(node.did, node.onion, GET_STATE, params, read, form=BodyForm.CBOR)
+        try:
+            return await self._client.call(node.did, node.onion, GET_STATE, params, read, form=BodyForm.CBOR)
+        except AnswerBroken as error:
+            raise StateRefused(Reason.MALFORMED, error.detail) from None
 
     async def join(self, did: Did, onion: OnionAddress, params: JoinParams) -> Reply[JoinReply]:
         """`federation.peer-joined` (PROTOCOL section 4)."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 import msgspec
 
 from enigma_fed.base.clock import Clock
-from enigma_fed.base.errors import StateRefused
+from enigma_fed.base.errors import StateRefused, UnsignedReply
 from enigma_fed.base.ids import Did
 from enigma_fed.federation import news, rules
 from enigma_fed.federation.client import PeerCaller
@@ -108,6 +108,9 @@ class PeerStates:
             reply: Reply[StateAnswer] = await self._caller.get_state(node, have)
         except StateRefused as error:
             self._refused(node, held, error)
+            raise
+        except UnsignedReply:
+            self.refusals[receiving.Reason.UNSIGNED] += 1  # no mismatch: anybody on the way can send that
             raise
         state = self._check(node, held, reply.result, named=have is not None)
         latency_ms = round(reply.latency_s * 1000, 1)

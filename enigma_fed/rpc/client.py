@@ -12,7 +12,7 @@ from yarl import URL
 
 from enigma_fed.base import limits
 from enigma_fed.base.clock import Clock
-from enigma_fed.base.errors import PeerUnreachable, UnsignedReply, WireError
+from enigma_fed.base.errors import AnswerBroken, PeerUnreachable, UnsignedReply, WireError
 from enigma_fed.base.ids import Did, OnionAddress
 from enigma_fed.base.rpc_errors import Stale
 from enigma_fed.identity.nodekey import NodeKey
@@ -141,7 +141,7 @@ class RpcClient:
     ) -> Reply[T]:
         """Call `method` at a peer and read its signed result with `read` (which may raise WireError).
 
-        Raises PeerUnreachable (nobody answered, or not in our format), UnsignedReply (an answer
+        Raises PeerUnreachable (nobody answered; AnswerBroken: not in our format), UnsignedReply (an answer
         that proves nothing) and RefusedByPeer (a signed error). A challenge is answered once.
         A reply of more than `reply_limit` bytes proves nothing either.
         """
@@ -276,11 +276,11 @@ def _settle(exchange: _Exchange, answer: _Answer, read: Callable[[object], T]) -
     if answer.signed is None:
         raise answers.unsigned(answer.status, outcome)
     if outcome is None:
-        raise PeerUnreachable("its answer breaks the format", hint=answers.AGAIN)
+        raise AnswerBroken("its answer breaks the format", hint=answers.AGAIN)
     if outcome.error is not None:
         raise answers.refusal(outcome, answer.skew_s, sent_again=exchange.sent_again)
     try:
         result = read(outcome.result)
     except WireError as error:
-        raise PeerUnreachable(f"its answer breaks the format: {error.detail}", hint=answers.AGAIN) from None
+        raise AnswerBroken(f"its answer breaks the format: {error.detail}", hint=answers.AGAIN) from None
     return Reply(result, answer.latency_s, answer.skew_s)

@@ -29,6 +29,8 @@ class Reason(enum.StrEnum):
 
     MALFORMED = "malformed"
     """The answer breaks the format: its size, its depth, a value that is out of range."""
+    UNSIGNED = "unsigned"
+    """No signature bound to the question holds for the answer, or it is too large: it proves nothing."""
     NOT_ASKED = "not-asked"
     """A delta, or `unchanged`, where no state was named that it could be about."""
     WRONG_BASE = "wrong-base"

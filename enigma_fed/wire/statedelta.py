@@ -194,9 +194,7 @@ def _changes(obj: object) -> tuple[AppChange, ...]:
     if not isinstance(obj, Mapping) or not 0 < len(obj) <= limits.APPS_PER_STATE:
         raise WireError(f"changed apps are a map of 1 to {limits.APPS_PER_STATE}")
     # Deterministic CBOR has its keys in rising order already.
-    return tuple(
-        _change(values.integer(index, "index", limits.APPS_PER_STATE - 1), obj[index]) for index in obj
-    )
+    return tuple(_change(index, value) for index, value in obj.items())
 
 
 def _change(index: object, value: object) -> AppChange:

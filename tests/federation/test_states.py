@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-from enigma_fed.base.errors import PeerUnreachable, StateRefused
+from enigma_fed.base.errors import PeerUnreachable, StateRefused, UnsignedReply
 from enigma_fed.base.ids import Did, OnionAddress
 from enigma_fed.federation.decision import Decide, put_node
 from enigma_fed.federation.hooks import Hooks
@@ -155,6 +155,15 @@ async def test_what_breaks_the_format_is_a_mismatch_too(world: World) -> None:
     assert await world.poll(malformed, state(6)) == [have(5), None]
     assert await world.refused(malformed) == "malformed"
     assert (world.held, world.states.refusals) == (state(6), Counter({"malformed": 2}))
+
+
+async def test_an_answer_that_proves_nothing_is_counted_and_is_no_mismatch(world: World) -> None:
+    await world.poll(state(5))
+    for _ in range(3):
+        with pytest.raises(UnsignedReply):
+            await world.poll(UnsignedReply("no signature"))
+    assert await world.poll(Unchanged()) == [have(5)]
+    assert world.states.refusals == Counter(unsigned=3)
 
 
 async def test_a_refused_state_without_a_base_is_not_asked_for_twice(world: World) -> None:
