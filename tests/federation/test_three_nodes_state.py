@@ -39,6 +39,33 @@ async def told(network: FaultyNetwork, asker: StateHome, teller: StateHome) -> E
     return error
 
 
+REASONS = {
+    "wrong_signature": {"bad-signature"},
+    "altered": {"bad-signature"},
+    "later_start": {"two-states"},
+    "another_number": {"bad-signature"},
+    "earlier_state": {"lower-seq"},
+    "somebody_elses": {"bad-signature"},
+    "unchanged": set(),
+    "unchanged_and_more": {"malformed"},
+    "wrong_patch": {"bad-signature", "not-asked"},
+    "wrong_base": {"wrong-base", "malformed", "not-asked"},
+    "number_that_does_not_rise": {"malformed"},
+    "patch_of_nonsense": {"malformed"},
+    "delta_that_is_none": {"malformed"},
+    "result_of_nonsense": {"malformed"},
+    "two_of_one_number": {"two-states"},
+}
+"""By lie, why it is refused: the first time, and when the whole state was asked for."""
+
+
+def refusals(home: StateHome) -> Counter[str]:
+    """The states that it refused, by reason."""
+    courier = home.federation._courier
+    assert courier is not None
+    return courier._exchange.states.refusals
+
+
 @pytest.mark.parametrize("part", range(4))
 async def test_invariant_11_only_what_a_home_signed_is_held_of_it(part: int) -> None:
     for seed in range(part, 16, 4):
@@ -71,6 +98,8 @@ async def test_a_lie_changes_nothing_and_hides_nobody_else(calm: FaultyNetwork, 
         assert (error is None) == (name == "unchanged")
         assert await told(calm, one, other) is None
         assert one.held(other) == other.newest()
+    assert REASONS[name] >= set(refusals(one))
+    assert bool(refusals(one)) == bool(REASONS[name])
     liar.lie = None
     assert await told(calm, one, liar) is None
     assert one.held(liar) == liar.newest() != before or name == "two_of_one_number"

@@ -45,12 +45,14 @@ async def apps(network: FaultyNetwork, home: StateHome, chance: random.Random) -
         msgspec.structs.replace(app, status=chance.choice(_STATUS)) if chance.random() < 0.3 else app
         for app in kept
     ]
-    home.machine.apps = tuple(sorted((*kept, *made), key=lambda app: app.id.encode()))
+    home.machine.apps = (*kept, *made)
+    home.service.changed()
 
 
 async def tor(network: FaultyNetwork, home: StateHome, chance: random.Random) -> None:
     """Its tor says that it is up, or down."""
     home.machine.tor = not home.machine.tor
+    home.service.changed()
 
 
 async def restart(network: FaultyNetwork, home: StateHome, chance: random.Random) -> None:

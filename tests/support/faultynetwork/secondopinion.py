@@ -53,7 +53,7 @@ def written(value: Any) -> bytes:
         members = sorted((written(key), written(item)) for key, item in value.items())
         return head(5, len(members)) + b"".join(key + item for key, item in members)
     if isinstance(value, float):
-        return b"\xfb" + struct.pack(">d", value)
+        return _shortest(value)
     raise NotByTheRule(f"no {type(value).__name__} stands in a state")
 
 
@@ -63,18 +63,21 @@ def read(data: bytes) -> Any:
         value, end = _read(data, 0, 0)
     except (IndexError, UnicodeDecodeError, TypeError, struct.error) as error:
         raise NotByTheRule("the CBOR is broken") from error
-    if end != len(data) or (not _has_float(value) and written(value) != data):
+    if end != len(data) or written(value) != data:
         raise NotByTheRule("the CBOR is not in its one form")
     return value
 
 
-def _has_float(value: Any) -> bool:
-    """Floats have shorter forms that this page does not write; no state has any, a reply's object may."""
-    if isinstance(value, dict):
-        return any(_has_float(item) for item in value.values())
-    if isinstance(value, list):
-        return any(_has_float(item) for item in value)
-    return isinstance(value, float)
+def _shortest(value: float) -> bytes:
+    """No state has a float, but the object of a full answer may."""
+    for first, form in ((0xF9, ">e"), (0xFA, ">f")):
+        try:
+            packed = struct.pack(form, value)
+        except OverflowError:
+            continue
+        if struct.unpack(form, packed)[0] == value:
+            return bytes([first]) + packed
+    return b"\xfb" + struct.pack(">d", value)
 
 
 def _read(data: bytes, at: int, depth: int) -> tuple[Any, int]:

@@ -81,7 +81,7 @@ class Machine:
         self.tor = True
 
     def sample(self, tor_active: bool) -> Snapshot:
-        return msgspec.structs.replace(self.gauges, apps=self.apps, tor_active=tor_active)
+        return msgspec.structs.replace(self.gauges, tor_active=tor_active)
 
 
 class StateHome(Home):
@@ -126,7 +126,8 @@ class StateHome(Home):
         self.lied = True
         self.network.office.counts["lies"] += 1
         self.liar.have = None if params.have is None else Place(params.have.epoch, params.have.seq)
-        self.liar.others = [home.liar.current for home in self.network.people if home.liar.current]
+        others = [home.liar.current for home in self.network.people if home is not self]
+        self.liar.others = [full for full in others if full]
         return Said(self.lie(self.liar))
 
     def _note(self, full: dict[str, Any]) -> None:
@@ -184,7 +185,13 @@ class FaultyNetwork(Network):
         assert isinstance(home, StateHome)
         machine = home.machine
         home.service = StateService(
-            home.key, home.clock, home.epoch, machine, lambda: machine.tor, home.tasks
+            home.key,
+            home.clock,
+            home.epoch,
+            machine,
+            lambda: machine.tor,
+            home.tasks,
+            lambda: machine.apps,
         )
         get_state = Method(GET_STATE, GetStateParams, home.answer, TrustLevel.OBSERVER, open_to_self=True)
         self._endpoints[home.onion] = RpcEndpoint(
