@@ -160,6 +160,13 @@ class FederationSettings:
         least=limits.POLL_INTERVAL_MIN,
         most=24 * 3600,
     )
+    streams: int = _option(
+        limits.STREAMS_OUTBOUND,
+        "Peers whose states are pushed to this node at once, as they change; all others are asked at the "
+        "interval. 0 for none.",
+        least=0,
+        most=limits.STREAMS_OUTBOUND_MAX,
+    )
 
 
 @dataclass(frozen=True, slots=True)

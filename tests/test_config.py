@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from enigma_fed import config
+from enigma_fed.base import limits
 from enigma_fed.base.errors import ConfigError
 from enigma_fed.transports.tor.onionkey import OnionKey
 
@@ -95,6 +96,17 @@ def test_a_wrong_key_or_value_is_an_error_that_names_its_path(tmp_path: Path, te
     assert names in caught.value.detail
     assert str(path) in caught.value.detail
     assert caught.value.exit_code == 2
+
+
+def test_streams_of_ours_leave_room_for_polls(tmp_path: Path) -> None:
+    """limits.STREAMS_OUTBOUND_MAX: each takes one of limits.CONNECTIONS_OUTBOUND; 0 is none."""
+    for fits in (0, limits.STREAMS_OUTBOUND_MAX):
+        path = write(tmp_path, f"[federation]\nstreams = {fits}\n")
+        assert config.load(path, {}).settings.federation.streams == fits
+    path = write(tmp_path, f"[federation]\nstreams = {limits.STREAMS_OUTBOUND_MAX + 1}\n")
+    with pytest.raises(ConfigError, match=r"federation\.streams"):
+        config.load(path, {})
+    assert limits.STREAMS_OUTBOUND_MAX + limits.POLLS_IN_FLIGHT < limits.CONNECTIONS_OUTBOUND
 
 
 def test_a_wrong_variable_is_an_error_that_names_its_key() -> None:

@@ -142,6 +142,10 @@ STATES_REMEMBERED: Final = 64
 """Own states that a delta can be made from: memory."""
 
 # Streams of states (PROTOCOL section 3): both sides, then the publisher's.
+STREAMS_OUTBOUND: Final = 128
+"""Streams that we hold open, if the owner says nothing: circuits, file descriptors and memory."""
+STREAMS_OUTBOUND_MAX: Final = 256
+"""Streams that the owner may ask for: the rest of CONNECTIONS_OUTBOUND is for polls and joins."""
 STREAM_LIFE: Final = 3600
 """How long one stream lasts: trust and keys are looked at anew."""
 STREAM_PING: Final = 30
@@ -152,6 +156,14 @@ STREAM_MESSAGES: Final = 2
 """Messages per second that one stream may bring in the long run: time on the event loop."""
 STREAM_MESSAGES_BURST: Final = 32
 """Messages that one stream may bring at once."""
+STREAM_SETTLED: Final = 60
+"""A stream that lasted this long counts as a success: one that breaks at once is tried ever more rarely."""
+STREAM_SPREAD: Final = 5
+"""Time over which peers that answered open their streams: load of a publisher that starts anew."""
+STREAM_POLL_INTERVAL: Final = 3600
+"""Polls of a peer whose stream stands: that it still answers them."""
+STREAM_ASKED_AGAIN: Final = 6 * 3600
+"""A peer that offers no stream is asked again after this time, if it was not started anew: load."""
 STREAM_MESSAGE_BYTES: Final = 64
 """One message of a subscriber: memory per stream; an acknowledgement takes 11."""
 STREAMS_INBOUND: Final = 128

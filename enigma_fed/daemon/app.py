@@ -22,6 +22,7 @@ from enigma_fed.base.tasks import Tasks
 from enigma_fed.config import Settings
 from enigma_fed.daemon import degraded, keys
 from enigma_fed.daemon.adminpages import Parts, make_admin
+from enigma_fed.daemon.callers import make_callers
 from enigma_fed.daemon.clockstate import ClockState, newest_time
 from enigma_fed.daemon.control import ControlServer
 from enigma_fed.daemon.desk import Desk
@@ -33,14 +34,15 @@ from enigma_fed.daemon.reload import Reload, plan
 from enigma_fed.daemon.status import Running, compose, tor_view
 from enigma_fed.daemon.torlog import TorLog
 from enigma_fed.daemon.torplan import TorPlan, export_onion, make_plan, make_tor
-from enigma_fed.federation.client import GET_STATE, RpcPeerCaller
+from enigma_fed.federation.client import GET_STATE, RpcPeerCaller, RpcStreamCaller
 from enigma_fed.federation.hooks import Hooks
 from enigma_fed.federation.methods import peer_joined_method, tokenless_join_method
 from enigma_fed.federation.service import Federation
 from enigma_fed.federation.store import FederationStore
+from enigma_fed.federation.subscriptions import Streaming
 from enigma_fed.identity.nodekey import NodeKey
 from enigma_fed.rpc.builtin import package_install
-from enigma_fed.rpc.client import RpcClient, SigningRequest
+from enigma_fed.rpc.client import SigningRequest
 from enigma_fed.rpc.endpoint import RpcEndpoint
 from enigma_fed.rpc.methods import MethodTable
 from enigma_fed.rpc.traffic import DayBytes, Traffic
@@ -53,7 +55,6 @@ from enigma_fed.transports.tor.modes import TorMode
 from enigma_fed.transports.tor.onionkey import OnionKey
 from enigma_fed.transports.tor.service import ManagedTor, Tor
 from enigma_fed.transports.tor.session import onion_session, renew_circuit
-from enigma_fed.transports.tor.socks_errors import explain
 from enigma_fed.transports.tor.status import TorPhase, TorStatus
 from enigma_fed.transports.tor.supervision import TorNeeds
 from enigma_fed.wire.snapshot import App
@@ -114,16 +115,7 @@ class RunningNode:
         self._tor = self._make_tor(tor, paths)
         self._session = self._make_session(around)
         self._traffic = Traffic(clock.boot)
-        self._client = RpcClient(
-            self._key,
-            self._session,
-            clock,
-            random,
-            explain,
-            unanswered=lambda onion: renew_circuit(self._session, onion),
-            skewed=self._skewed,
-            traffic=self._traffic,
-        )
+        self._callers = make_callers(self._key, self._session, clock, random, self._skewed, self._traffic)
         self.federation = Federation(
             store,
             self._key,
@@ -132,9 +124,10 @@ class RunningNode:
             clock,
             random,
             self._tasks,
-            RpcPeerCaller(self._client),
+            RpcPeerCaller(self._callers.calls),
             Hooks(self._cut, self._has_a_way_out, self._another_copy, self._day_of),
             poll_interval=settings.federation.poll_interval,
+            streaming=Streaming(RpcStreamCaller(self._callers.streams), settings.federation.streams),
         )
         sampler = Sampler(paths.data_dir, self._view.name, clock)
         self._state = StateService(
@@ -184,6 +177,8 @@ class RunningNode:
         told = isinstance(self._tor, ManagedTor) and await self._tor.change_extra(extra)
         self._settings = settings
         self.federation.change_interval(settings.federation.poll_interval)
+        if self.federation.streams is not None:
+            self.federation.streams.change_most(settings.federation.streams)
         return told
 
     async def status(self) -> StatusView:
@@ -283,7 +278,7 @@ class RunningNode:
     def _cut(self, did: Did) -> None:
         """End everything that is under way with a removed peer, in both directions (invariant 6)."""
         self._endpoint.cut(did)
-        self._client.cut(did)
+        self._callers.cut(did)
         if self.federation.store.node(did) is None:
             self._traffic.forget(did.public_key)
 
@@ -298,7 +293,7 @@ class RunningNode:
         """Call our own onion through Tor; only our own epoch in the answer counts (PROTOCOL section 5)."""
         # An open circuit goes on working when nobody new can reach this node any more.
         renew_circuit(self._session, self._address)
-        reply = await self._client.call(
+        reply = await self._callers.calls.call(
             self._key.did, self._address, GET_STATE, GetStateParams(), _read_full_state
         )
         own = reply.result.epoch == self._state.epoch

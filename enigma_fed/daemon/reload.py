@@ -8,7 +8,7 @@ from typing import Final
 from enigma_fed import config
 from enigma_fed.config import Settings
 
-LIVE: Final = frozenset({"log.level", "log.format", "federation.poll_interval"})
+LIVE: Final = frozenset({"log.level", "log.format", "federation.poll_interval", "federation.streams"})
 """Keys that a running agent can change."""
 TORRC_EXTRA: Final = "tor.torrc_extra"
 """One more, when the tor is its own."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Final, Protocol
 
 from enigma_fed.base import limits
@@ -15,6 +17,7 @@ from enigma_fed.wire.state import GetStateParams, Have, StateAnswer, answer_from
 
 if TYPE_CHECKING:  # the HTTP client is slow to import, and commands without an agent do without it
     from enigma_fed.rpc.client import Reply, RpcClient
+    from enigma_fed.rpc.streamclient import StreamClient
 
 GET_STATE: Final = "federation.get-state"
 PEER_JOINED: Final = "federation.peer-joined"
@@ -30,6 +33,47 @@ class PeerCaller(Protocol):
     async def join(self, did: Did, onion: OnionAddress, params: JoinParams) -> Reply[JoinReply]:
         """Announce ourselves to an inviter."""
         ...
+
+
+class PeerStream(Protocol):
+    """A stream that stands."""
+
+    epoch: bytes
+    """8 bytes: the only epoch that frames may be of."""
+
+    async def frame(self) -> StateAnswer:
+        """The next frame; raises StreamEnded."""
+        ...
+
+    async def acknowledge(self, seq: int) -> None:
+        """Tell that everything up to this state was taken; raises StreamEnded."""
+        ...
+
+
+class StreamCaller(Protocol):
+    """Opens streams at peers."""
+
+    def open(
+        self, node: Node, have: Have | None, *, ping: float, heard: Callable[[], None]
+    ) -> AbstractAsyncContextManager[PeerStream]:
+        """A stream from the state `have` on; `ping` is in seconds, `heard` is called at every message.
+
+        Raises PeerUnreachable, UnsignedReply, RefusedByPeer for a signed refusal, StreamNotOffered.
+        """
+        ...
+
+
+class RpcStreamCaller:
+    """`StreamCaller` over the stream client."""
+
+    def __init__(self, client: StreamClient) -> None:
+        self._client = client
+
+    def open(
+        self, node: Node, have: Have | None, *, ping: float, heard: Callable[[], None]
+    ) -> AbstractAsyncContextManager[PeerStream]:
+        """A stream of the member's states (PROTOCOL section 3)."""
+        return self._client.open(node.did, node.onion, have, ping=ping, heard=heard)
 
 
 class RpcPeerCaller:

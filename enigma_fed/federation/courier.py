@@ -14,6 +14,7 @@ from enigma_fed.federation.lines import Traffic
 from enigma_fed.federation.outbox import Outbox
 from enigma_fed.federation.polling import Poller
 from enigma_fed.federation.store import FederationStore
+from enigma_fed.federation.subscriptions import Streaming, Subscriptions
 from enigma_fed.wire.records import TrustLevel
 
 
@@ -28,12 +29,19 @@ class Courier:
         *,
         interval: float,
         outcome: Callable[[Did, bool], None],
+        streaming: Streaming | None = None,
     ) -> None:
         """`interval` is in seconds; `outcome` gets (peer, whether it answered)."""
         self._store = store
         self._exchange = exchange
         self._outcome = outcome
-        self._poller = Poller(self._poll, store.node, traffic, interval, self._backed_off)
+        self.streams: Subscriptions | None = None
+        """The streams of peers; None where no streams are made."""
+        self._poller = Poller(self._poll, store.node, traffic, interval, self._backed_off, self._has_stream)
+        if streaming is not None:
+            self.streams = Subscriptions(
+                store, exchange.states, streaming, traffic, self._poller, self._hear, interval
+            )
         self._outbox = Outbox(exchange.deliver, exchange.give_up, lambda: store.membership, traffic)
         self._running = False
 
@@ -47,6 +55,8 @@ class Courier:
         if self._running:
             self._outbox.follow()
             self._poller.follow(self._store.membership, self._store.observations.get)
+            if self.streams is not None:
+                self.streams.follow()
 
     def next_poll(self, did: Did) -> float | None:
         """When the peer is polled next, on the boot clock; None when it is not, or is right now."""
@@ -60,10 +70,14 @@ class Courier:
         """Our own way out works (again)."""
         self._outbox.wake()
         self._poller.wake()
+        if self.streams is not None:
+            self.streams.wake()
 
     def change_interval(self, seconds: float) -> None:
         """Poll every so many seconds from each peer's next poll on."""
         self._poller.interval = seconds
+        if self.streams is not None:
+            self.streams.interval = seconds
 
     async def reach(self, did: Did) -> None:
         """Deliver an open join, then poll, and wait for the outcome; raises what failed."""
@@ -86,6 +100,8 @@ class Courier:
     async def close(self) -> None:
         """End everything and wait for it."""
         self._running = False
+        if self.streams is not None:
+            await self.streams.close()
         await self._outbox.close()
         await self._poller.close()
 
@@ -103,7 +119,17 @@ class Courier:
         error = await self._exchange.poll(did)
         if self._store.node(did) is not None:
             self._outcome(did, Exchange.was_heard(error))
+            if self.streams is not None and self._running:
+                self.streams.polled(did, answered=error is None)
         return error
+
+    def _hear(self, did: Did) -> None:
+        """Something came on the peer's stream."""
+        if self._store.node(did) is not None:
+            self._outcome(did, True)
+
+    def _has_stream(self, did: Did) -> bool:
+        return self.streams is not None and self.streams.stands(did)
 
     def _backed_off(self, did: Did, until: float) -> None:
         """A poll failed: that the peer is left alone until then outlives a restart."""

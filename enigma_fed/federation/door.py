@@ -19,6 +19,7 @@ from enigma_fed.federation.courier import Courier
 from enigma_fed.federation.decision import Decide, Decision
 from enigma_fed.federation.hooks import Hooks
 from enigma_fed.federation.store import FederationStore
+from enigma_fed.federation.subscriptions import Subscriptions
 from enigma_fed.identity.nodekey import NodeKey
 from enigma_fed.identity.signing import verify
 from enigma_fed.rpc.methods import Params, Standing
@@ -42,6 +43,11 @@ class Door:
         rate = limits.JOIN_TRIES_UNKNOWN / 60
         self._unknown_tokens = TokenBucket(rate, limits.JOIN_TRIES_UNKNOWN)
         self._tokenless = TokenBucket(rate, limits.JOIN_TRIES_UNKNOWN)
+
+    @property
+    def streams(self) -> Subscriptions | None:
+        """Our streams; None where none are made."""
+        return None if self._courier is None else self._courier.streams
 
     def standing(self, did: Did) -> Standing:
         """What this DID is here."""

@@ -133,6 +133,13 @@ class Lines(Generic[K]):
         self._alarm = Alarm(traffic.clock)
         self._pulse: asyncio.Task[None] | None = None
 
+    def __len__(self) -> int:
+        return len(self._lines)
+
+    def every(self) -> tuple[K, ...]:
+        """The key of every line, the oldest first."""
+        return tuple(self._lines)
+
     def missing(self, wanted: AbstractSet[K]) -> int:
         """How many of these have no line yet."""
         return len(wanted - self._lines.keys())
@@ -144,17 +151,25 @@ class Lines(Generic[K]):
         ended by an error of this program begins anew later, so that the error does not fill the log.
         """
         for key in self._lines.keys() - wanted:
-            self._stop(self._lines.pop(key))
+            self.stop(key)
         for key in wanted - self._lines.keys():
             pause, failures = first(key)
             if key in self._failed:
                 pause, failures = self._work.after_error, max(failures, 1)
-            line = Line(key, self._clock, self._clock.boot() + pause, failures, self._put)
-            self._lines[key] = line
-            self._put(line)
+            self.start(key, pause, failures)
         self._failed.clear()
-        if self._lines and (self._pulse is None or self._pulse.done()):
+
+    def start(self, key: K, pause: float, failures: int) -> None:
+        """Start the line of this key, which has none: its first exchange is so many seconds from now."""
+        line = Line(key, self._clock, self._clock.boot() + pause, failures, self._put)
+        self._lines[key] = line
+        self._put(line)
+        if self._pulse is None or self._pulse.done():
             self._pulse = self._traffic.tasks.start("lines", self._beat())
+
+    def stop(self, key: K) -> None:
+        """Stop the line of this key, which has one."""
+        self._stop(self._lines.pop(key))
 
     def get(self, key: K) -> Line[K] | None:
         """The line of this key."""

@@ -29,13 +29,19 @@ class Poller:
         traffic: Traffic,
         interval: float,
         backed_off: Callable[[Did, float], None] = lambda did, until: None,
+        streams: Callable[[Did], bool] = lambda did: False,
     ) -> None:
-        """`interval` is in seconds; `backed_off` hears until when (Unix time) a silent peer is left alone."""
+        """`interval` is in seconds; `backed_off` hears until when (Unix time) a silent peer is left alone.
+
+        `streams` tells whether a peer's stream stands.
+        """
         self._find = find
         self._traffic = traffic
         self.interval = interval
         """Seconds between two polls of a peer; a new value counts from each peer's next poll on."""
         self._backed_off = backed_off
+        self._streams = streams
+        self._again: set[Did] = set()
         self._started = False
         work = Work(
             _name, "it is not polled any more", poll, self._pause, limits.POLL_BACKOFF_MAX, self._after_outage
@@ -74,6 +80,20 @@ class Poller:
             soon = line.last_try + schedule.retry_floor(self.interval)
             line.hasten(max(self._traffic.clock.boot(), soon))
 
+    def rest(self, did: Did) -> None:
+        """The peer's stream stands: its next poll has time."""
+        line = self._lines.get(did)
+        if line is not None and line.due is not None:
+            line.move(self._traffic.clock.boot() + self._beside_stream())
+
+    def resume(self, did: Did) -> None:
+        """The peer's stream ended: poll it at once, also if a poll is under way, which may tell less."""
+        line = self._lines.get(did)
+        if line is not None and line.due is None:
+            self._again.add(did)
+        elif line is not None:
+            line.hasten(self._traffic.clock.boot())
+
     def wake(self) -> None:
         """Our own way out works again: whoever is overdue is tried now."""
         self._lines.wake()
@@ -96,11 +116,20 @@ class Poller:
     def _pause(self, did: Did, failures: int) -> float | None:
         node = self._find(did)
         if node is None:
+            self._again.discard(did)
             return None
+        if did in self._again:
+            self._again.discard(did)
+            return 0.0
+        if not failures and self._streams(did):
+            return self._beside_stream()
         pause = schedule.next_poll(node, failures, self.interval, self._traffic.chance())
         if failures:
             self._backed_off(did, self._traffic.clock.wall() + pause)
         return pause
+
+    def _beside_stream(self) -> float:
+        return schedule.poll_beside_stream(self.interval, self._traffic.chance())
 
     def _after_outage(self, held: int) -> float:
         return schedule.after_outage(held, self._traffic.chance())

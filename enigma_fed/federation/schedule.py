@@ -61,6 +61,11 @@ def next_poll(node: Node, failures: int, interval: float, chance: float) -> floa
     return spread(interval, _JITTER, chance)
 
 
+def poll_beside_stream(interval: float, chance: float) -> float:
+    """Seconds until the next poll of a peer whose stream stands; `chance` is random in [0, 1)."""
+    return spread(max(interval, limits.STREAM_POLL_INTERVAL), _JITTER, chance)
+
+
 def retry_floor(interval: float) -> float:
     """Shortest time between two polls of a peer that nobody asked for, in seconds."""
     return min(limits.POLL_BACKOFF_FIRST, interval)

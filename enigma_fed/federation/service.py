@@ -36,6 +36,7 @@ from enigma_fed.federation.lines import Traffic
 from enigma_fed.federation.lookup import find_peer
 from enigma_fed.federation.presence import show
 from enigma_fed.federation.store import FederationStore
+from enigma_fed.federation.subscriptions import Streaming
 from enigma_fed.identity.nodekey import NodeKey
 from enigma_fed.identity.signing import verify
 from enigma_fed.storage.recovery import Recovery
@@ -85,6 +86,7 @@ class Federation(Door):
         hooks: Hooks,
         *,
         poll_interval: float = limits.POLL_INTERVAL,
+        streaming: Streaming | None = None,
     ) -> None:
         """`random` gives secret random bytes; `poll_interval` is in seconds."""
         super().__init__(store, node, clock, hooks)
@@ -101,6 +103,7 @@ class Federation(Door):
                 Traffic(clock, self._chance, tasks, hooks.path_ready),
                 interval=poll_interval,
                 outcome=self._polled,
+                streaming=streaming,
             )
 
     # Life

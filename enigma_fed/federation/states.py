@@ -25,7 +25,7 @@ from enigma_fed.federation.store import FederationStore
 from enigma_fed.identity.signing import verify
 from enigma_fed.state import receiving
 from enigma_fed.state.receiving import Distrust
-from enigma_fed.wire.records import Node, Observation
+from enigma_fed.wire.records import Node, Observation, Via
 from enigma_fed.wire.state import FullState, Have, StateAnswer
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ class PeerStates:
         """
         state = self._check(node, before, answer, named=before is not None, epoch=epoch)
         seen = self._store.observations.get(node.did) or Observation(did=node.did)
-        await self._keep(node, before, state, latency_ms=seen.latency_ms, skew_s=seen.skew_s)
+        await self._keep(node, before, state, Via.STREAM, latency_ms=seen.latency_ms, skew_s=seen.skew_s)
         return state
 
     async def _ask(self, node: Node) -> None:
@@ -114,7 +114,7 @@ class PeerStates:
             raise
         state = self._check(node, held, reply.result, named=have is not None)
         latency_ms = round(reply.latency_s * 1000, 1)
-        await self._keep(node, held, state, latency_ms=latency_ms, skew_s=reply.skew_s)
+        await self._keep(node, held, state, Via.POLL, latency_ms=latency_ms, skew_s=reply.skew_s)
 
     def _check(
         self,
@@ -143,6 +143,7 @@ class PeerStates:
         node: Node,
         held: FullState | None,
         state: FullState,
+        via: Via,
         *,
         latency_ms: float | None,
         skew_s: int | None,
@@ -163,6 +164,7 @@ class PeerStates:
                 seen,
                 last_seen=now,
                 state=kept,
+                via=seen.via if kept is seen.state else via,
                 latency_ms=latency_ms,
                 skew_s=skew_s,
                 failures=0,

@@ -11,7 +11,7 @@ from enigma_fed.base import limits
 from enigma_fed.base.errors import WireError
 from enigma_fed.base.ids import Did
 from enigma_fed.wire import away, base64url, fields, timestamps
-from enigma_fed.wire.records import Observation
+from enigma_fed.wire.records import Observation, Via
 from enigma_fed.wire.snapshot import App
 from enigma_fed.wire.state import FullState, full_state_from_object
 from enigma_fed.wire.windows import Window
@@ -60,6 +60,8 @@ class _Row(msgspec.Struct, frozen=True):
     last_error: str | None
     last_error_at: str | None
     next_poll_at: str | None
+    via: Via | None
+    stream_failures: int
     away: list[list[int]] | None
 
 
@@ -94,6 +96,8 @@ def _row(observation: Observation) -> _Row:
         last_error=observation.last_error,
         last_error_at=_time_out(observation.last_error_at),
         next_poll_at=_time_out(observation.next_poll_at),
+        via=observation.via,
+        stream_failures=observation.stream_failures,
         away=away.to_object(observation.away) if observation.away else None,
     )
 
@@ -135,6 +139,8 @@ def _in(members: fields.Object) -> Observation:
         last_error=fields.optional(fields.text, members, "last_error"),
         last_error_at=fields.optional(fields.time, members, "last_error_at"),
         next_poll_at=fields.optional(fields.time, members, "next_poll_at"),
+        via=fields.optional(_via, members, "via"),
+        stream_failures=fields.optional(fields.integer, members, "stream_failures") or 0,
         away=fields.optional(_away, members, "away") or (),
     )
 
@@ -145,6 +151,10 @@ def _state(members: fields.Object, name: str) -> FullState:
 
 def _away(members: fields.Object, name: str) -> tuple[Window, ...]:
     return away.from_object(members[name])
+
+
+def _via(members: fields.Object, name: str) -> Via:
+    return fields.choice(Via, members, name)
 
 
 def _skew(members: fields.Object, name: str) -> int:

@@ -219,6 +219,13 @@ class Membership(msgspec.Struct, frozen=True):
     invites: InvitesFile = InvitesFile()
 
 
+class Via(enum.StrEnum):
+    """How the newest state of a peer came."""
+
+    POLL = "poll"
+    STREAM = "stream"
+
+
 class Observation(msgspec.Struct, frozen=True, kw_only=True):
     """What polling learned of one peer, an entry of state.json; may be lost."""
 
@@ -238,3 +245,7 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True):
     """When a peer whose polls fail is polled next: a restart keeps to it."""
     away: tuple[Window, ...] = ()
     """When the peer itself announces to be off, each day, in minutes of UTC (PROTOCOL section 8)."""
+    via: Via | None = None
+    """How `state` came."""
+    stream_failures: int = 0
+    """Streams of it that failed in a row."""

@@ -82,6 +82,7 @@ def peer_view(
         offline_windows=[str(window) for window in node.offline_windows],
         announced_windows=[str(window) for window in announced],
         age_s=None if state is None else _age(now, state_at, observation),
+        via=observation.via.value if observation and observation.via else None,
         latency_ms=observation.latency_ms if observation else None,
         skew_s=observation.skew_s if observation else None,
     )

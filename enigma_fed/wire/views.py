@@ -81,6 +81,8 @@ class PeerView(View, frozen=True, kw_only=True):
     """When it announces to be off, as 23:00-07:00 in this machine's time."""
     age_s: float | None = None
     """Age of the newest state here, in seconds."""
+    via: str | None = None
+    """How it came: `stream`, pushed by the peer, or `poll`, asked for."""
     latency_ms: float | None = None
     bytes_in: int | None = None
     """Bytes from it within the last 24 hours, since the agent's start at most; None without an agent."""

@@ -28,6 +28,7 @@ CONTROL: Final = "tests/daemon/test_control.py::"
 STREAM_DOOR: Final = "tests/rpc/test_streamdoor.py::"
 STREAM_RULES: Final = "tests/state/test_streamrules.py::"
 STREAM_CLIENT: Final = "tests/rpc/test_streamclient.py::"
+SUBSCRIPTIONS: Final = "tests/federation/test_subscriptions.py::"
 HOSTILE_STREAM: Final = "tests/rpc/test_streamclient_hostile.py::"
 SQLITE: Final = "tests/storage/test_sqlitefile.py::"
 
@@ -98,6 +99,13 @@ ONE_PAST: Final = {
     "JOIN_BACKOFF_FIRST": TIMES + "test_backing_off_begins_at_the_first_pause_and_never_passes_the_last",
     "JOIN_BACKOFF_MAX": TIMES + "test_backing_off_begins_at_the_first_pause_and_never_passes_the_last",
     "JOIN_SLOW_RETRY": TIMES + "test_who_never_answered_or_waits_for_an_owner_is_asked_slowly",
+    "STREAMS_OUTBOUND": SUBSCRIPTIONS + "test_there_are_no_more_streams_than_the_owner_wants",
+    "STREAMS_OUTBOUND_MAX": "tests/test_config.py::test_streams_of_ours_leave_room_for_polls",
+    "STREAM_SETTLED": "tests/federation/test_streamrules.py"
+    "::test_a_stream_failed_if_it_was_short_or_broke_the_rules",
+    "STREAM_SPREAD": SUBSCRIPTIONS + "test_streams_are_not_opened_all_at_once",
+    "STREAM_POLL_INTERVAL": SUBSCRIPTIONS + "test_a_stream_follows_a_poll_that_was_answered_and_polls_rest",
+    "STREAM_ASKED_AGAIN": SUBSCRIPTIONS + "test_a_peer_that_offers_no_stream_is_polled_and_asked_again_later",
     "STREAM_LIFE": STREAM_CLIENT + "test_a_stream_that_its_publisher_does_not_end_is_ended",
     "STREAM_PING": STREAM_CLIENT + "test_a_stream_that_its_publisher_does_not_end_is_ended",
     "STREAM_SILENCE": STREAM_CLIENT + "test_a_sign_of_life_is_asked_for_and_silence_ends_it",

@@ -59,6 +59,7 @@ PURE_PLACES = {
     "federation/news.py",
     "federation/repair.py",
     "federation/statebudget.py",
+    "federation/streamrules.py",
     "rpc/challenge.py",
     "rpc/circuits.py",
     "rpc/freshness.py",

@@ -27,6 +27,7 @@ class Polled:
         self.clock = ManualClock()
         self.members = {did(number): member(number) for number in (1, 2, 3)}
         self.silent: set[Did] = set()
+        self.streaming: set[Did] = set()
         self.polls: list[Did] = []
         self.until: dict[Did, float] = {}
         self.path = True
@@ -36,7 +37,9 @@ class Polled:
 
     def restart(self) -> Poller:
         traffic = Traffic(self.clock, lambda: self.chance, self.tasks, lambda: self.path)
-        self.poller = Poller(self.poll, self.find, traffic, 60, self.until.__setitem__)
+        self.poller = Poller(
+            self.poll, self.find, traffic, 60, self.until.__setitem__, self.streaming.__contains__
+        )
         return self.poller
 
     def find(self, who: Did) -> Node | None:
@@ -130,3 +133,42 @@ async def test_what_waited_for_our_own_way_out_does_not_begin_all_at_once(polled
     assert len(polled.polls) == 2
     await polled.pass_time(0.5)
     assert len(polled.polls) == 3
+
+
+async def test_a_peer_whose_stream_stands_is_polled_once_an_hour_and_at_once_when_it_ends(
+    polled: Polled,
+) -> None:
+    """limits.STREAM_POLL_INTERVAL."""
+    polled.follow()
+    await polled.pass_time(60)
+    polled.streaming.add(did(1))
+    polled.poller.rest(did(1))
+    assert (polled.poller.next_poll(did(1)) or 0) - polled.clock.boot() == limits.STREAM_POLL_INTERVAL
+    assert (polled.poller.next_poll(did(2)) or 0) - polled.clock.boot() == 60, "the others are not"
+    await polled.poller.poll_now(did(1))
+    await until(lambda: polled.poller.next_poll(did(1)) is not None)
+    assert (polled.poller.next_poll(did(1)) or 0) - polled.clock.boot() == limits.STREAM_POLL_INTERVAL
+    before = len(polled.polls)
+    polled.streaming.clear()
+    polled.poller.resume(did(1))
+    await until(lambda: len(polled.polls) == before + 1)
+    await until(lambda: polled.poller.next_poll(did(1)) is not None)
+    assert (polled.poller.next_poll(did(1)) or 0) - polled.clock.boot() == 60
+
+
+async def test_a_peer_that_fails_while_its_stream_stands_is_backed_off_from(polled: Polled) -> None:
+    polled.follow()
+    await polled.pass_time(60)
+    polled.streaming.add(did(1))
+    polled.silent.add(did(1))
+    await polled.poller.poll_now(did(1))
+    await until(lambda: polled.poller.next_poll(did(1)) is not None)
+    assert (polled.poller.next_poll(did(1)) or 0) - polled.clock.boot() == limits.POLL_BACKOFF_FIRST
+
+
+async def test_streams_of_who_is_not_polled_change_nothing(polled: Polled) -> None:
+    polled.follow()
+    polled.poller.rest(did(9))
+    polled.poller.resume(did(9))
+    await polled.pass_time(60)
+    assert sorted(polled.polls, key=str) == sorted(polled.members, key=str)

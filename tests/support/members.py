@@ -20,6 +20,7 @@ from enigma_fed.wire.records import (
     Stage,
     Tombstone,
     TrustLevel,
+    Via,
 )
 from enigma_fed.wire.snapshot import Snapshot
 from enigma_fed.wire.state import FullState
@@ -235,5 +236,7 @@ def observations() -> st.SearchStrategy[Observation]:
         last_error=_errors,
         last_error_at=st.none() | _times,
         next_poll_at=st.none() | _times,
+        via=st.none() | st.sampled_from(Via),
+        stream_failures=st.integers(0, 1000),
         away=st.lists(_short_windows, max_size=4, unique=True).map(tuple),
     )

@@ -222,9 +222,10 @@ def test_what_ends_after_the_year_9999_ends_with_it() -> None:
     assert invitesfile.decode(through_disk(invitesfile.encode(read))) == read
 
 
-def test_an_observation_of_before_windows_and_stored_pauses_is_read() -> None:
+def test_an_observation_of_before_windows_stored_pauses_and_streams_is_read() -> None:
     entry = json.loads(*observationsfile.rows([Observation(did=did(1), failures=2)]))
-    del entry["away"], entry["next_poll_at"]
+    for name in ("away", "next_poll_at", "via", "stream_failures"):
+        del entry[name]
     assert observationsfile.decode({"peers": [entry]}) == {did(1): Observation(did=did(1), failures=2)}
 
 
