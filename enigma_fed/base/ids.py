@@ -16,16 +16,15 @@ import nacl.bindings
 
 from enigma_fed.base import limits
 from enigma_fed.base.errors import DidInvalid, FieldInvalid, OnionInvalid
+from enigma_fed.base.lookalike import is_unseen
 
 _DID_PREFIX: Final = "did:key:z"
 _ED25519_MULTICODEC: Final = b"\xed\x01"
 _DID_MAX_CHARACTERS: Final = 64
 _ONION_SUFFIX: Final = ".onion"
 _ONION_VERSION: Final = b"\x03"
-_DID_LOOKS: Final = ("did:", "z6Mk")
-_INVISIBLE_CATEGORIES: Final = frozenset({"Cc", "Cf", "Zs", "Zl", "Zp", "Co", "Cn", "Cs"})
-_LOOKS_EMPTY: Final = frozenset("\u115f\u1160\u2800\u3164\uffa0")
-"""Letters and symbols, by their category, of which nothing is seen."""
+_DID_INSIDE: Final = ("did:key", "z6mk")
+_MARKS: Final = frozenset({"Mn", "Me"})
 _ONION_ALPHABET: Final = frozenset("abcdefghijklmnopqrstuvwxyz234567")
 
 
@@ -129,13 +128,24 @@ def _onion_checksum(key: bytes) -> bytes:
 
 
 def _deceives(character: str) -> bool:
-    if character in _LOOKS_EMPTY:
-        return True
-    return unicodedata.category(character) in _INVISIBLE_CATEGORIES and character != " "
+    return is_unseen(character) or (unicodedata.category(character) == "Zs" and character != " ")
+
+
+def _has_stack(text: str) -> bool:
+    """Whether more marks than any script writes stand on one letter: they would cover other lines."""
+    marks = 0
+    for character in text:
+        marks = marks + 1 if unicodedata.category(character) in _MARKS else 0
+        if marks > limits.NAME_MARKS:
+            return True
+    return False
 
 
 def parse_node_name(text: str) -> str:
-    """A node's name: 1 to 64 UTF-8 bytes, printable, no surrounding spaces; raises FieldInvalid."""
+    """A node's name: 1 to 64 UTF-8 bytes, all of it seen, no surrounding spaces; raises FieldInvalid.
+
+    It holds nothing that looks like a DID: names that look alike are shown with a piece of their DIDs.
+    """
     if not text or text != text.strip():
         raise FieldInvalid("name must not be empty or surrounded by spaces")
     try:
@@ -146,6 +156,9 @@ def parse_node_name(text: str) -> str:
         raise FieldInvalid(f"name is longer than {limits.NODE_NAME_BYTES} bytes")
     if any(_deceives(character) for character in text):
         raise FieldInvalid("name holds control or invisible characters")
-    if text.startswith(_DID_LOOKS):
+    if not text.isascii() and _has_stack(text):
+        raise FieldInvalid(f"name holds more than {limits.NAME_MARKS} marks on one letter")
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    if any(part in folded for part in _DID_INSIDE):
         raise FieldInvalid("name looks like a DID")
     return text

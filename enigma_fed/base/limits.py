@@ -22,6 +22,8 @@ INTEGER_MAX: Final = 2**53 - 1
 """Largest integer on the wire: what every JSON reader keeps exactly."""
 NODE_NAME_BYTES: Final = 64
 """A node's name in UTF-8: tables and state size."""
+NAME_MARKS: Final = 4
+"""Accents and the like on one letter of a name: more would be drawn over other lines."""
 APPS_PER_STATE: Final = 512
 """Apps in one state: size of a stored peer."""
 APP_FIELD_BYTES: Final = 128

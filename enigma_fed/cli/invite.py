@@ -211,10 +211,14 @@ def _trust_command(did: str) -> str:
 
 def _tell_accepted(accepted: InviteView, trust: str, running: bool) -> None:
     from enigma_fed.cli import output
-    from enigma_fed.cli.humane import printable, role, short_did
+    from enigma_fed.cli.humane import printable, role
+    from enigma_fed.wire.calling import borrowed, told
 
-    who = printable(accepted.name or short_did(accepted.did))
+    who = printable(told(accepted))
     output.data(f"{accepted.id}  {accepted.stage}")
+    if borrowed(accepted):
+        mind = f"Compare {accepted.did} with its owner on another way."
+        output.talk(f"Mind the name of {who}: {borrowed(accepted)}. {mind}")
     kept = accepted.trust_level or trust
     if kept != trust:
         change = _trust_command(accepted.did)
@@ -278,6 +282,7 @@ def list_invites() -> None:
     """
     from enigma_fed.cli import output
     from enigma_fed.cli.tables import Shape
+    from enigma_fed.wire.calling import called
 
     here = current()
     with here.operations(mutating=False) as node:
@@ -286,7 +291,7 @@ def list_invites() -> None:
     if here.json:
         output.data_json(found)
         return
-    names = {peer.did: name for peer in peers if (name := peer.alias or peer.name)}
+    names = {peer.did: called(peer) for peer in peers if peer.did}
     columns = ("ID", "DIRECTION", "HOME", "STAGE", "SINCE", "ENDS", "GIVES HERE", "PROBLEM")
     shape = Shape(flow="HOME", note="PROBLEM", spare=("SINCE", "GIVES HERE", "DIRECTION", "ENDS"))
     rows = [_row(entry, names, time.time()) for entry in found]
@@ -294,7 +299,8 @@ def list_invites() -> None:
 
 
 def _row(entry: InviteView, names: dict[str, str], now: float) -> tuple[str, ...]:
-    from enigma_fed.cli.humane import ago, brief, short_did
+    from enigma_fed.cli.humane import ago, brief
+    from enigma_fed.wire.calling import borrowed
 
     if entry.invalid is not None:
         return ("-", "-", "-", "invalid", "-", "-", "-", "not valid")
@@ -304,13 +310,22 @@ def _row(entry: InviteView, names: dict[str, str], now: float) -> tuple[str, ...
     return (
         entry.id or "-",
         entry.direction,
-        names.get(did) or entry.name or short_did(did) if did else "-",
+        _home(entry, names, did),
         _ENDED.get(entry.ended_by or "", "ended") if ended else _stage(entry),
         ago(entry.stage_at, now, 1),
         ago(entry.expires_at, now),
         gives,
-        brief(entry.last_error or ""),
+        brief(entry.last_error or borrowed(entry)),
     )
+
+
+def _home(entry: InviteView, names: dict[str, str], did: str | None) -> str:
+    from enigma_fed.cli.humane import short_did
+    from enigma_fed.wire.calling import called
+
+    if did is None:
+        return "-"
+    return names.get(did) or (short_did(did) if entry.direction == "outgoing" else called(entry))
 
 
 def _stage(entry: InviteView) -> str:

@@ -56,8 +56,9 @@ def list_peers() -> None:
 
 def _show_list(here: CliContext, found: list[PeerView]) -> None:
     from enigma_fed.cli import output
+    from enigma_fed.wire.calling import called
 
-    ordered = sorted(found, key=lambda entry: (_name(entry).casefold(), entry.did))
+    ordered = sorted(found, key=lambda entry: (called(entry).casefold(), entry.did))
     if here.json:
         output.data_json(ordered)
         return
@@ -70,10 +71,10 @@ def _show_list(here: CliContext, found: list[PeerView]) -> None:
     output.table(columns, [row(entry, time.time()) for entry in ordered], empty=empty, shape=shape)
 
 
-def _name(entry: PeerView) -> str:
-    from enigma_fed.cli.peershown import name
+def _told(entry: PeerView) -> str:
+    from enigma_fed.wire.calling import told
 
-    return name(entry)
+    return told(entry)
 
 
 def _waits(entry: PeerView) -> bool:
@@ -124,7 +125,7 @@ def approve(ref: str) -> None:
     here = current()
     with _opened(here, ref, mutating=True) as node:
         entry = _or_explain(node, ref, node.peer_approve)
-    _done(here, entry, f"{_name(entry)} may join; it becomes {role(entry.trust_level)} here.")
+    _done(here, entry, f"{_told(entry)} may join; it becomes {role(entry.trust_level)} here.")
     if entry.legacy and not here.json:
         _warn_of_legacy(entry)
 
@@ -137,10 +138,10 @@ def _or_explain(node: Operations, ref: str, operation: Callable[[str], T]) -> T:
         known = node.peer_show(ref)
         if not _waits(known):
             raise Conflict(
-                f"{_name(known)} does not wait for approval", hint="See: enigma-fed peer list"
+                f"{_told(known)} does not wait for approval", hint="See: enigma-fed peer list"
             ) from None
         hint = f"Let it in: enigma-fed peer approve {known.did}"
-        raise Conflict(f"{_name(known)} waits for your approval", hint=hint) from None
+        raise Conflict(f"{_told(known)} waits for your approval", hint=hint) from None
 
 
 @peer.command(
@@ -167,7 +168,7 @@ def trust(ref: str, level: str, legacy: bool | None) -> None:
     here = current()
     with _opened(here, ref, mutating=True) as node:
         entry = node.peer_trust(ref, level, legacy)
-    _done(here, entry, f"{_name(entry)} is {role(entry.trust_level)} here now.")
+    _done(here, entry, f"{_told(entry)} is {role(entry.trust_level)} here now.")
     if legacy and not here.json:
         _warn_of_legacy(entry)
 
@@ -176,7 +177,7 @@ def _warn_of_legacy(entry: PeerView) -> None:
     from enigma_fed.cli import output
     from enigma_fed.cli.humane import printable
 
-    name = printable(_name(entry))
+    name = printable(_told(entry))
     output.advise(
         f"Warning: whoever receives a legacy request of {name} can play it here within a minute, and read "
         f"this node's state in its name. Take it back once {name} is up to date: "
@@ -195,7 +196,7 @@ def rename(ref: str, name: str) -> None:
     here = current()
     with _opened(here, ref, mutating=True) as node:
         entry = node.peer_rename(ref, name or None)
-    _done(here, entry, f"It is called {_name(entry)} here now.")
+    _done(here, entry, f"It is called {_told(entry)} here now.")
 
 
 @peer.command("remove", examples=("enigma-fed peer remove attic", "enigma-fed peer remove attic --yes"))
@@ -212,14 +213,14 @@ def remove(ref: str, yes: bool) -> None:
         with _opened(here, ref, mutating=False) as node:
             entry = node.peer_show(ref)
         ref = entry.did or ref
-        if not output.confirm(f"Remove {printable(_name(entry))} ({entry.did})?"):
+        if not output.confirm(f"Remove {printable(_told(entry))} ({entry.did})?"):
             raise Declined("you said no")
     with _opened(here, ref, mutating=True) as node:
         removed = node.peer_remove(ref)
     if here.json:
         output.data_json({"removed": ref})
     else:
-        name = printable(_name(removed))
+        name = printable(_told(removed))
         output.talk(f"Removed {name}. It can no longer read anything here; a new invite lets it back in.")
 
 
@@ -246,9 +247,9 @@ def _tell_pending(members: list[PeerView], waiting: list[PeerView]) -> None:
 
     for entry in members:
         if entry.stage in _UNDER_WAY:
-            output.talk(f"{printable(_name(entry))}: {_UNDER_WAY[entry.stage]}.")
+            output.talk(f"{printable(_told(entry))}: {_UNDER_WAY[entry.stage]}.")
     for entry in waiting:
-        name = printable(_name(entry))
+        name = printable(_told(entry))
         output.advise(f"{name} waits for your approval: enigma-fed peer approve {entry.did}")
 
 
@@ -281,7 +282,7 @@ def pause(ref: str, resume: bool) -> None:
     here = current()
     with _opened(here, ref, mutating=True) as node:
         entry = node.peer_pause(ref, not resume)
-    _done(here, entry, f"{_name(entry)} is {'asked again' if resume else 'no longer asked'}.")
+    _done(here, entry, f"{_told(entry)} is {'asked again' if resume else 'no longer asked'}.")
 
 
 @peer.command(
@@ -307,7 +308,7 @@ def offline(ref: str, windows: tuple[str, ...], nothing: bool) -> None:
         entry = node.peer_offline(ref, list(windows))
     when = ", ".join(entry.offline_windows)
     expected = f"to be off each day: {when}" if when else "to be on at every time"
-    _done(here, entry, f"{_name(entry)} is expected {expected}.")
+    _done(here, entry, f"{_told(entry)} is expected {expected}.")
 
 
 def _done(here: CliContext, entry: PeerView, text: str) -> None:

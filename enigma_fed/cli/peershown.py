@@ -4,12 +4,8 @@ from __future__ import annotations
 
 from enigma_fed.base import limits
 from enigma_fed.cli.humane import ago, at, brief, duration, milliseconds, short_did, size
+from enigma_fed.wire.calling import borrowed, called
 from enigma_fed.wire.views import PeerView
-
-
-def name(entry: PeerView) -> str:
-    """What it is called here."""
-    return entry.alias or entry.name or short_did(entry.did)
 
 
 def row(entry: PeerView, now: float) -> tuple[str, ...]:
@@ -26,14 +22,16 @@ def row(entry: PeerView, now: float) -> tuple[str, ...]:
             entry.last_error or "not valid",
         )
     return (
-        name(entry),
+        called(entry),
         short_did(entry.did),
         entry.trust_level,
         entry.stage,
         _liveness(entry),
         ago(entry.last_seen, now, 1),
         milliseconds(entry.latency_ms),
-        "they forgot this node" if entry.they_forgot_us else brief(entry.last_error or _wrong_clock(entry)),
+        "they forgot this node"
+        if entry.they_forgot_us
+        else brief(entry.last_error or borrowed(entry) or _wrong_clock(entry)),
     )
 
 
@@ -63,7 +61,8 @@ def details(entry: PeerView, now: float) -> list[tuple[str, str]]:
 def _membership(entry: PeerView, now: float) -> list[tuple[str, str]]:
     problem = f"{entry.last_error} ({at(entry.last_error_at, now)})" if entry.last_error else ""
     return [
-        ("Name", name(entry)),
+        ("Name", called(entry)),
+        ("Mind the name", borrowed(entry)),
         ("Its own name", (entry.name or "") if entry.alias else ""),
         ("DID", entry.did),
         ("Onion address", entry.onion),

@@ -15,6 +15,7 @@ from enigma_fed.base.suspension import Suspended
 from enigma_fed.federation.rules import REMOVED_US
 from enigma_fed.transports.tor.modes import TorMode
 from enigma_fed.transports.tor.status import TorPhase, TorStatus
+from enigma_fed.wire.calling import told
 from enigma_fed.wire.records import Stage
 from enigma_fed.wire.views import InviteView, NodeView, PeerView, SnapshotView, StatusView, TorView
 
@@ -119,7 +120,7 @@ def clock_differences(peers: Sequence[PeerView]) -> Iterator[str]:
     for peer in (peer for peer in peers if abs(peer.skew_s or 0) > limits.SKEW_TOLD):
         skew = peer.skew_s or 0
         side = "ahead of" if skew > 0 else "behind"
-        yield f"The clock of {_name(peer)} is {abs(skew)} s {side} this machine's: one of the two is wrong."
+        yield f"The clock of {told(peer)} is {abs(skew)} s {side} this machine's: one of the two is wrong."
 
 
 def _suspended_steps(suspended: Sequence[Suspended]) -> Iterator[str]:
@@ -198,7 +199,7 @@ def _machine_steps(running: Running) -> Iterator[str]:
 
 
 def _invite_steps(invite: InviteView) -> Iterator[str]:
-    who = invite.name or f"{invite.did[8:14]}…"
+    who = told(invite)
     if invite.direction == "pending":
         how = "with an expired code" if invite.late else "without a code"
         yield f"{who} joined {how}; to let it in: enigma-fed peer approve {invite.did}"
@@ -216,12 +217,8 @@ def _hand_over(count: int) -> Iterator[str]:
         yield f"{count} invites are open; hand over their codes: {shown} them"
 
 
-def _name(peer: PeerView) -> str:
-    return peer.alias or peer.name or f"{peer.did[8:14]}…"
-
-
 def _peer_steps(peer: PeerView) -> Iterator[str]:
-    name = _name(peer)
+    name = told(peer)
     if peer.invalid:
         return
     if peer.they_forgot_us:

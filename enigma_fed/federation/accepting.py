@@ -33,6 +33,7 @@ from enigma_fed.federation.decision import (
     with_invites,
 )
 from enigma_fed.federation.hashes import kept_hashes
+from enigma_fed.federation.names import told
 from enigma_fed.wire.invite import Invite
 from enigma_fed.wire.records import Ending, IncomingInvite, Membership, Node, Role, Stage, TrustLevel
 
@@ -216,7 +217,7 @@ def _check_known(
         raise AlreadyAccepted(hint="See: enigma-fed peer list")
     heard = last_heard is not None and 0 <= now - last_heard < limits.HEARD_RECENTLY
     if member.confirmed and heard and not member.they_forgot_us:
-        why = f"{member.display_name} answered within a day"
+        why = f"{told(member)} answered within a day"
         raise AlreadyFederated(why, hint="What it may do here: enigma-fed peer trust PEER LEVEL")
 
 

@@ -26,6 +26,7 @@ from enigma_fed.base.suspension import Suspended, refusal
 from enigma_fed.federation import accepting, news, rules
 from enigma_fed.federation.client import PeerCaller
 from enigma_fed.federation.hooks import Hooks
+from enigma_fed.federation.names import told
 from enigma_fed.federation.slots import Slots
 from enigma_fed.federation.states import Apply, PeerStates
 from enigma_fed.federation.store import FederationStore
@@ -141,7 +142,7 @@ class Exchange:
         now = self._now()
         seen = self._store.observations.get(node.did) or Observation(did=node.did)
         if not seen.failures:
-            _log.info("%s does not answer: %s", node.display_name, _plain(error))
+            _log.info("%s does not answer: %s", told(node), _plain(error))
         self._store.observe(
             msgspec.structs.replace(
                 seen,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from enigma_fed.federation.names import told, told_by
 from enigma_fed.wire.records import (
     IncomingInvite,
     Membership,
@@ -39,7 +40,7 @@ def changes(before: Membership, after: Membership) -> Iterator[str]:
     for entry in after.invites.pending:
         if (entry.did, entry.token_hash) not in known:
             how = "with an expired code" if entry.late else "without a code"
-            yield f"{entry.name or entry.did.short} joined {how} and waits for approval"
+            yield f"{told_by(entry.name, entry.did)} joined {how} and waits for approval"
     dropped = _invalid(before) - _invalid(after)
     if dropped > 0:
         yield f"entries that are not valid here were dropped from the files: {dropped}"
@@ -53,7 +54,7 @@ def _members(before: Membership, after: Membership) -> Iterator[str]:
     old = {node.did: node for node in before.nodes.nodes}
     new = {node.did: node for node in after.nodes.nodes}
     for did in old.keys() - new.keys():
-        yield f"{_name(old[did])} was removed"
+        yield f"{told(old[did])} was removed"
     for did, node in new.items():
         yield from _member(old.get(did), node)
 
@@ -63,13 +64,13 @@ def _member(old: Node | None, new: Node) -> Iterator[str]:
         return
     if old is None or old.stage is not new.stage:
         why = new.last_error or "no reason given"
-        yield _MEMBER[new.stage].format(who=_name(new), trust=new.trust_level, why=why)
+        yield _MEMBER[new.stage].format(who=told(new), trust=new.trust_level, why=why)
     if old is not None and old.trust_level is not new.trust_level:
-        yield f"{_name(new)} is {new.trust_level} here now, {old.trust_level} before"
+        yield f"{told(new)} is {new.trust_level} here now, {old.trust_level} before"
     if new.legacy is not (old is not None and old.legacy):
-        yield f"{_name(new)} {_LEGACY if new.legacy else _NOT_LEGACY}"
+        yield f"{told(new)} {_LEGACY if new.legacy else _NOT_LEGACY}"
     if new.they_forgot_us and (old is None or not old.they_forgot_us):
-        yield f"{_name(new)} no longer knows this node"
+        yield f"{told(new)} no longer knows this node"
 
 
 def _made(before: Membership, after: Membership) -> Iterator[str]:
@@ -96,8 +97,4 @@ def _joins(before: Membership, after: Membership) -> Iterator[str]:
 def _delivery(old: IncomingInvite | None, new: IncomingInvite) -> Iterator[str]:
     """A delivery that fails is told once per reason, not once per try."""
     if old is not None and new.last_error and new.last_error != old.last_error:
-        yield f"the join to {new.name or new.did.short}: {new.last_error}"
-
-
-def _name(node: Node) -> str:
-    return f"{node.display_name} ({node.did.short})"
+        yield f"the join to {told_by(new.name, new.did)}: {new.last_error}"

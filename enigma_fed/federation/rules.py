@@ -13,6 +13,7 @@ import msgspec
 from enigma_fed.base import limits
 from enigma_fed.base.errors import Conflict, PeerNotFound
 from enigma_fed.base.ids import Did
+from enigma_fed.base.lookalike import skeleton
 from enigma_fed.base.rpc_errors import NotAllowed, Removed, UnknownPeer, Unsigned
 from enigma_fed.federation.accepting import confirmed_incoming, ended_incoming, is_open
 from enigma_fed.federation.decision import (
@@ -25,6 +26,7 @@ from enigma_fed.federation.decision import (
 )
 from enigma_fed.federation.hashes import kept_hashes
 from enigma_fed.federation.inviting import used_by_removed
+from enigma_fed.federation.names import told
 from enigma_fed.wire.records import (
     Ending,
     Membership,
@@ -198,10 +200,12 @@ def expect_offline(membership: Membership, did: Did, windows: tuple[Window, ...]
 
 
 def rename(membership: Membership, did: Did, alias: str | None) -> Decision[Node]:
-    """Our own name for the peer; raises Conflict when another peer has it."""
-    for other in membership.nodes.nodes:
-        if alias is not None and other.did != did and alias in (other.alias, other.name):
-            raise Conflict(f"another peer is called {alias}", hint="Choose another name.")
+    """Our own name for the peer; raises Conflict when another peer has one that looks like it."""
+    for other in membership.nodes.nodes if alias is not None else ():
+        theirs = map(skeleton, filter(None, (other.alias, other.name)))
+        if other.did != did and skeleton(alias or "") in theirs:
+            why = f"{told(other)} is called so, or much alike"
+            raise Conflict(why, hint="Choose another name.")
     return _edit(membership, did, alias=alias)
 
 

@@ -9,17 +9,16 @@ from collections.abc import Callable
 from typing import Final
 
 import msgspec
-from msgspec.structs import replace
 
 from enigma_fed.base import limits
 from enigma_fed.base.clock import Clock
 from enigma_fed.base.errors import (
     AgentNotRunning,
+    Conflict,
     EnigmaError,
     FieldInvalid,
     InviteTampered,
     InviteUnsigned,
-    PeerNotFound,
     WriteFailed,
 )
 from enigma_fed.base.ids import Did, OnionAddress, parse_node_name
@@ -29,12 +28,12 @@ from enigma_fed.federation import accepting, inviting, rules
 from enigma_fed.federation.client import PeerCaller
 from enigma_fed.federation.courier import Courier
 from enigma_fed.federation.decision import Decision
-from enigma_fed.federation.door import Door
 from enigma_fed.federation.exchange import Exchange
 from enigma_fed.federation.hooks import Hooks
 from enigma_fed.federation.lines import Traffic
 from enigma_fed.federation.lookup import find_peer
-from enigma_fed.federation.presence import show
+from enigma_fed.federation.names import Likeness
+from enigma_fed.federation.showing import Showing
 from enigma_fed.federation.store import FederationStore
 from enigma_fed.federation.subscriptions import Streaming
 from enigma_fed.identity.nodekey import NodeKey
@@ -45,19 +44,14 @@ from enigma_fed.wire.invite import Invite
 from enigma_fed.wire.records import (
     IncomingInvite,
     Membership,
-    Node,
     Observation,
     OutgoingInvite,
-    PendingJoin,
     Stage,
     TrustLevel,
 )
 from enigma_fed.wire.viewbuild import (
     invalid_entries,
-    invalid_invite_view,
-    invalid_view,
     invite_view,
-    pending_view,
 )
 from enigma_fed.wire.views import InvalidView, InviteView, PeerView, PingView
 from enigma_fed.wire.windows import Window
@@ -66,7 +60,7 @@ _FRACTION: Final = 2.0**32
 _log = logging.getLogger(__name__)
 
 
-class Federation(Door):
+class Federation(Showing):
     """Members and invites of this node, polling and join delivery; the `Doorkeeper` of its RPC.
 
     Without a `client` (a command while no agent runs) only the files change. `open` the store
@@ -89,12 +83,10 @@ class Federation(Door):
         streaming: Streaming | None = None,
     ) -> None:
         """`random` gives secret random bytes; `poll_interval` is in seconds."""
-        super().__init__(store, node, clock, hooks)
+        super().__init__(store, node, name, clock, hooks, poll_interval)
         self._onion = onion
-        self._name = name
         self._random = random
         self._tasks = tasks
-        self._interval = poll_interval
         self._housekeeping: asyncio.Task[None] | None = None
         if client is not None:
             self._courier = Courier(
@@ -187,18 +179,7 @@ class Federation(Door):
             )
 
         accepted = await self._apply(decide)
-        return invite_view(accepted, now)
-
-    def invites(self) -> list[InviteView]:
-        """Every invite made here or accepted here, joins that wait for the owner, entries not valid here."""
-        invites = self._store.membership.invites
-        now = self._clock.wall()
-        entries: tuple[OutgoingInvite | IncomingInvite | PendingJoin, ...]
-        entries = (*invites.outgoing, *invites.incoming, *self._waiting())
-        return [
-            *(invite_view(entry, now) for entry in entries),
-            *(invalid_invite_view(raw) for raw in invites.invalid),
-        ]
+        return self._names.marked(invite_view(accepted, now))
 
     async def revoke(self, invite_id: str) -> InviteView:
         """Make an open invite worthless; raises InviteNotFound, FieldInvalid, Conflict, WriteFailed."""
@@ -207,22 +188,6 @@ class Federation(Door):
         return invite_view(ended, now)
 
     # Peers
-
-    def peers(self) -> list[PeerView]:
-        """Every peer, every join that waits, and every entry of nodes.json that is not valid here."""
-        membership = self._store.membership
-        return [
-            *(self._view(node) for node in membership.nodes.nodes),
-            *(pending_view(entry) for entry in self._waiting()),
-            *(invalid_view(raw) for raw in membership.nodes.invalid),
-        ]
-
-    def peer(self, ref: str) -> PeerView:
-        """One peer; raises PeerNotFound, FieldInvalid when the reference is ambiguous."""
-        try:
-            return self._view(self._find(ref))
-        except PeerNotFound:
-            return pending_view(find_peer(ref, self._waiting()))
 
     async def approve(self, ref: str) -> PeerView:
         """Let a joiner in that waits: its next try succeeds. Raises PeerNotFound, Conflict, WriteFailed."""
@@ -250,6 +215,8 @@ class Federation(Door):
         """Set our own name for the peer, None for its own; raises FieldInvalid, Conflict, PeerNotFound."""
         did = self._find(ref).did
         alias = None if name is None else parse_node_name(name)
+        if self._names.likeness(alias, str(did)) is Likeness.THIS_NODE:
+            raise Conflict("this node itself is called so", hint="Choose another name.")
         return self._view(await self._apply(lambda m: rules.rename(m, did, alias)))
 
     async def pause(self, ref: str, paused: bool) -> PeerView:
@@ -321,10 +288,6 @@ class Federation(Door):
         """
         return await self._store.accept_recovered(lambda m: inviting.void_open(m, self._now()))
 
-    def invalid(self) -> list[InvalidView]:
-        """The entries of nodes.json and invites.json that are not valid here."""
-        return invalid_entries(self._store.membership)
-
     async def drop_invalid(self) -> list[InvalidView]:
         """Forget the entries that are not valid here; what they were. Raises StoreError, WriteFailed."""
         return await self._apply(lambda m: Decision(rules.drop_invalid(m), invalid_entries(m)))
@@ -356,33 +319,6 @@ class Federation(Door):
                 await self._apply(lambda m: Decision(inviting.sweep(m, self._now()), None))
             except EnigmaError as error:
                 _log.warning("housekeeping: %s", error)
-
-    def _find(self, ref: str) -> Node:
-        return find_peer(ref, self._store.membership.nodes.nodes)
-
-    def _waiting(self) -> tuple[PendingJoin, ...]:
-        return inviting.waiting(self._store.membership, self._now())
-
-    def _view(self, node: Node) -> PeerView:
-        courier = self._courier
-        view = show(
-            node,
-            self._store.observations.get(node.did),
-            self._clock,
-            heard=self._heard_at.get(node.did),
-            interval=self._interval,
-            next_poll=None if courier is None else courier.next_poll(node.did),
-            path_ready=self._hooks.path_ready(),
-            running=courier is not None,
-        )
-        day = self._hooks.traffic(node.did)
-        return view if day is None else replace(view, bytes_in=day.received, bytes_out=day.sent)
-
-    def _last_seen(self, membership: Membership, did: Did) -> int | None:
-        node = membership.nodes.find(did)
-        seen = self._store.observations.get(did)
-        times = (node.last_seen if node else None, seen.last_seen if seen else None)
-        return max((at for at in times if at is not None), default=None)
 
     def _chance(self) -> float:
         return int.from_bytes(self._random(4), "big") / _FRACTION

@@ -20,6 +20,7 @@ from enigma_fed.federation import news, rules
 from enigma_fed.federation.client import PeerCaller
 from enigma_fed.federation.decision import Decide
 from enigma_fed.federation.hooks import Hooks
+from enigma_fed.federation.names import told
 from enigma_fed.federation.news import Renames
 from enigma_fed.federation.store import FederationStore
 from enigma_fed.identity.signing import verify
@@ -84,7 +85,7 @@ class PeerStates:
         except StateRefused as error:
             if not named or not self.takes_deltas(node.did):
                 raise
-            _log.info("%s: %s; asking for the whole state", node.display_name, error.detail)
+            _log.info("%s: %s; asking for the whole state", told(node), error.detail)
             await self._ask(node)
 
     async def take_frame(
@@ -154,7 +155,7 @@ class PeerStates:
             return  # removed while the answer was on its way (invariant 6)
         seen = self._store.observations.get(did) or Observation(did=did)
         if seen.failures:
-            _log.info("%s answers again", node.display_name)
+            _log.info("%s answers again", told(node))
         distrust = receiving.believe(self._distrusts.pop(did, None), state)
         if distrust is not None:
             self._distrusts[did] = distrust

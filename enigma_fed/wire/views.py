@@ -54,6 +54,9 @@ class PeerView(View, frozen=True, kw_only=True):
     pubkey: str
     onion: str
     name: str | None
+    name_like: str | None = None
+    """Who else has a name like the one that it is shown under: this-node, alias (a peer that our owner called
+    so) or peer; None for nobody."""
     alias: str | None
     trust_level: str
     added_at: str
@@ -122,6 +125,8 @@ class InviteView(View, frozen=True, kw_only=True):
     ended_by: str | None = None
     """Incoming: why it is over without a membership."""
     name: str | None = None
+    name_like: str | None = None
+    """Who else has a name like this one, as of a peer."""
     used_by: str | None = None
     last_error: str | None = None
     last_error_at: str | None = None

@@ -47,6 +47,7 @@ PURE_ROOMS = {"wire"}
 PURE_FILES = {"rules.py", "liveness.py", "schedule.py"}
 PURE_PLACES = {
     "base/backoff.py",
+    "base/lookalike.py",
     "base/ratelimit.py",
     "daemon/adminrules.py",
     "daemon/clocksteps.py",
@@ -57,6 +58,7 @@ PURE_PLACES = {
     "federation/inviting.py",
     "federation/lookup.py",
     "federation/news.py",
+    "federation/names.py",
     "federation/repair.py",
     "federation/statebudget.py",
     "federation/streamrules.py",

@@ -74,7 +74,7 @@ def test_short_forms_do_not_hold_the_whole_value() -> None:
     assert Did(onion.public_key).short == "z6Mkon…LfLX"
 
 
-@pytest.mark.parametrize("name", ["home", "Zoë's server", "家", "a" * 64])
+@pytest.mark.parametrize("name", ["home", "Zoë's server", "家", "a" * 64, "a" + "\u0301" * 4])
 def test_names(name: str) -> None:
     assert parse_node_name(name) == name
 
@@ -94,6 +94,9 @@ def test_names(name: str) -> None:
         "a\u00a0b",
         "z6MkqPUZjsqN",
         "did:key:z6Mk",
+        "attic [z6MkqPUZjsqN]",
+        "attic \uff5a6\uff2d\uff4b",
+        "a" + "\u0301" * 5,
         "é" * 33,
         "a" * 65,
         "\ud800",

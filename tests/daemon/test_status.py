@@ -195,8 +195,8 @@ def differences(*skews: int | None) -> str:
 
 def test_a_clock_that_differs_is_told_with_whose_it_is() -> None:
     assert differences(None, 0, limits.SKEW_TOLD, -limits.SKEW_TOLD) == ""
-    assert "The clock of home 1 is 31 s ahead of this machine's" in differences(0, 31, None)
-    assert "The clock of home 0 is 95 s behind this machine's" in differences(-95)
+    assert "The clock of “home 1” is 31 s ahead of this machine's" in differences(0, 31, None)
+    assert "The clock of “home 0” is 95 s behind this machine's" in differences(-95)
     assert differences(95, -95, 0, 0).count("|") == 1
 
 

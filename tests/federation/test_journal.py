@@ -37,7 +37,7 @@ def test_the_life_of_an_accepted_invite() -> None:
     accepted = accept(none, invite_of(1, name="attic")).membership
     assert told(none, accepted) == [f"the invite of {PEER} was accepted here"]
     tried = accepting.tried(accepted, HASH, "it is offline", NOW).membership
-    assert told(accepted, tried) == ["the join to attic: it is offline"]
+    assert told(accepted, tried) == [f"the join to {PEER}: it is offline"]
     again = accepting.tried(tried, HASH, "it is offline", NOW + 60).membership
     assert told(tried, again) == [], "the same reason is told once"
     announced = accepting.announced(again, HASH, TrustLevel.OBSERVER, NOW + 61).membership

@@ -71,6 +71,7 @@ LARGEST: Final[dict[str, Try]] = {
     "CBOR_DEPTH": _cbor_depth,
     "INTEGER_MAX": lambda value: strictjson.decode(b"%d" % value, limit=100),
     "NODE_NAME_BYTES": lambda size: parse_node_name("é" * (size // 2) + "a" * (size % 2)),
+    "NAME_MARKS": lambda count: parse_node_name("a" + "\u0301" * count),
     "APPS_PER_STATE": _apps,
     "APP_FIELD_BYTES": _app_field,
     "LAN_ADDRESSES": _lan,

@@ -8,6 +8,7 @@ from typing import Final
 from enigma_fed.base import limits
 from enigma_fed.daemon.checks.scene import Scene, count, failure, ok, warning
 from enigma_fed.daemon.status import clock_differences
+from enigma_fed.wire.calling import told
 from enigma_fed.wire.records import Stage
 from enigma_fed.wire.timestamps import from_text
 from enigma_fed.wire.views import Finding, PeerView
@@ -25,7 +26,7 @@ def away(scene: Scene) -> Iterator[Finding]:
         days = int(_silence(peer, scene.now) // 86400)
         why = "It may be gone for good; it keeps its rights here until it is removed."
         fix = f"Ask its owner, try enigma-fed peer ping {peer.did}, or enigma-fed peer remove {peer.did}"
-        yield warning("peers", f"{_name(peer)} was not heard for {days} days", why, fix)
+        yield warning("peers", f"{told(peer)} was not heard for {days} days", why, fix)
     if members and not silent:
         yield ok("peers", f"{count(len(members), 'peer')}, none silent for more than a week")
 
@@ -37,10 +38,6 @@ def _may_be_silent(peer: PeerView) -> bool:
 def _silence(peer: PeerView, now: float) -> float:
     """Seconds since it was heard, or since it was added."""
     return now - from_text(peer.last_seen or peer.added_at)
-
-
-def _name(peer: PeerView) -> str:
-    return peer.alias or peer.name or f"{peer.did[8:20]}…"
 
 
 def skew(scene: Scene) -> Iterator[Finding]:
@@ -69,11 +66,11 @@ def invites(scene: Scene) -> Iterator[Finding]:
                 "invites", detail, why, "Hand it over now, or make another: enigma-fed invite create"
             )
         elif invite.direction == "pending":
-            who = invite.name or f"{invite.did[8:20]}…"
+            who = told(invite)
             fix = f"Let it in: enigma-fed peer approve {invite.did}"
             yield warning("invites", f"{who} waits for your approval", "Until then it has no rights.", fix)
         elif invite.direction == "incoming" and invite.stage == Stage.ACCEPTED_HERE and left <= 0:
-            who = invite.name or f"{invite.did[8:20]}…"
+            who = told(invite)
             why = "This node gives up a day after the code expired."
             fix = f"Ask the owner of {who} whether that node runs."
             yield warning("invites", f"{who} has not answered, and its code has expired", why, fix)

@@ -1,0 +1,111 @@
+"""What the owner is shown of peers and invites."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from enigma_fed.base.clock import Clock
+from enigma_fed.base.errors import PeerNotFound
+from enigma_fed.base.ids import Did
+from enigma_fed.federation import inviting
+from enigma_fed.federation.door import Door
+from enigma_fed.federation.hooks import Hooks
+from enigma_fed.federation.lookup import find_peer
+from enigma_fed.federation.names import NameBook
+from enigma_fed.federation.presence import show
+from enigma_fed.federation.store import FederationStore
+from enigma_fed.identity.nodekey import NodeKey
+from enigma_fed.wire.records import IncomingInvite, Membership, Node, OutgoingInvite, PendingJoin
+from enigma_fed.wire.viewbuild import (
+    invalid_entries,
+    invalid_invite_view,
+    invalid_view,
+    invite_view,
+    pending_view,
+)
+from enigma_fed.wire.views import InvalidView, InviteView, PeerView
+
+
+class Showing(Door):
+    """The side of the federation that its owner looks at; nothing here changes anything."""
+
+    def __init__(
+        self,
+        store: FederationStore,
+        node: NodeKey,
+        name: str | None,
+        clock: Clock,
+        hooks: Hooks,
+        interval: float,
+    ) -> None:
+        """`name` is this node's; `interval` is that of the polls, in seconds."""
+        super().__init__(store, node, clock, hooks)
+        self._name = name
+        self._name_book = NameBook(Membership(), name)
+        self._interval = interval
+
+    def invites(self) -> list[InviteView]:
+        """Every invite made here or accepted here, joins that wait for the owner, entries not valid here."""
+        invites = self._store.membership.invites
+        now = self._clock.wall()
+        entries: tuple[OutgoingInvite | IncomingInvite | PendingJoin, ...]
+        entries = (*invites.outgoing, *invites.incoming, *self._waiting())
+        return [
+            *(self._names.marked(invite_view(entry, now)) for entry in entries),
+            *(invalid_invite_view(raw) for raw in invites.invalid),
+        ]
+
+    def peers(self) -> list[PeerView]:
+        """Every peer, every join that waits, and every entry of nodes.json that is not valid here."""
+        membership = self._store.membership
+        return [
+            *(self._view(node) for node in membership.nodes.nodes),
+            *(self._names.marked(pending_view(entry)) for entry in self._waiting()),
+            *(invalid_view(raw) for raw in membership.nodes.invalid),
+        ]
+
+    def peer(self, ref: str) -> PeerView:
+        """One peer; raises PeerNotFound, FieldInvalid when the reference is ambiguous."""
+        try:
+            return self._view(self._find(ref))
+        except PeerNotFound:
+            return self._names.marked(pending_view(find_peer(ref, self._waiting())))
+
+    def invalid(self) -> list[InvalidView]:
+        """The entries of nodes.json and invites.json that are not valid here."""
+        return invalid_entries(self._store.membership)
+
+    def _find(self, ref: str) -> Node:
+        return find_peer(ref, self._store.membership.nodes.nodes)
+
+    def _waiting(self) -> tuple[PendingJoin, ...]:
+        return inviting.waiting(self._store.membership, self._now())
+
+    def _view(self, node: Node) -> PeerView:
+        courier = self._courier
+        view = show(
+            node,
+            self._store.observations.get(node.did),
+            self._clock,
+            heard=self._heard_at.get(node.did),
+            interval=self._interval,
+            next_poll=None if courier is None else courier.next_poll(node.did),
+            path_ready=self._hooks.path_ready(),
+            running=courier is not None,
+        )
+        day = self._hooks.traffic(node.did)
+        if day is not None:
+            view = replace(view, bytes_in=day.received, bytes_out=day.sent)
+        return self._names.marked(view)
+
+    @property
+    def _names(self) -> NameBook:
+        if self._name_book.membership is not self._store.membership:
+            self._name_book = NameBook(self._store.membership, self._name)
+        return self._name_book
+
+    def _last_seen(self, membership: Membership, did: Did) -> int | None:
+        node = membership.nodes.find(did)
+        seen = self._store.observations.get(did)
+        times = (node.last_seen if node else None, seen.last_seen if seen else None)
+        return max((at for at in times if at is not None), default=None)

@@ -1,0 +1,53 @@
+"""What the owner is shown of peers and joins: marked wherever a name looks like another's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from enigma_fed.base.errors import Conflict, FieldInvalid
+from enigma_fed.base.tasks import Tasks
+from enigma_fed.federation.hooks import Hooks
+from enigma_fed.federation.service import Federation
+from enigma_fed.federation.store import FederationStore
+from tests.support.fakenetwork import random_bytes
+from tests.support.identities import did, key, onion
+from tests.support.manualclock import ManualClock
+from tests.support.members import NOW, member, pending
+from tests.support.memberships import commit, membership
+
+
+@pytest.fixture
+async def federation(tmp_path: Path) -> Federation:
+    FederationStore.create(tmp_path)
+    store = FederationStore(tmp_path)
+    store.open()
+    waiting = [pending(4, name="Attic", expires_at=NOW + 10**9)]
+    nodes = [member(1, name="attic"), member(2, name="\u0430ttic"), member(3, name="Cellar", alias="mine")]
+    await commit(store, membership(nodes=nodes, waiting=waiting))
+    clock = ManualClock(wall=NOW)
+    return Federation(store, key(9), onion(9), "cellar", clock, random_bytes(9), Tasks(), None, Hooks())
+
+
+async def test_twins_are_marked_everywhere(federation: Federation) -> None:
+    found = {view.did: view.name_like for view in federation.peers()}
+    assert found == {str(did(1)): "peer", str(did(2)): "peer", str(did(3)): None, str(did(4)): "peer"}
+    assert federation.peer(str(did(1))).name_like == "peer"
+    assert federation.peer(str(did(4))).name_like == "peer"
+    assert [view.name_like for view in federation.invites()] == ["peer"]
+    with pytest.raises(FieldInvalid, match="fits 2 peers"):
+        federation.peer("attic")
+
+
+async def test_the_marks_follow_what_is_renamed(federation: Federation) -> None:
+    await federation.rename(str(did(1)), "Gran")
+    assert federation.peer("Gran").name_like is None
+    await federation.rename("mine", None)
+    assert federation.peer(str(did(3))).name_like == "this-node"
+
+
+@pytest.mark.parametrize("name", ["cellar", "CEIIar", "ATTIC", "Mine"])
+async def test_a_name_of_the_owners_is_like_no_other(federation: Federation, name: str) -> None:
+    with pytest.raises(Conflict):
+        await federation.rename(str(did(2)), name)
