@@ -354,3 +354,11 @@ DATABASE_LOG_BYTES: Final = 4 * 1024 * 1024
 """The log beside a database (-wal) is cut back to this once it was brought in: disk."""
 DATABASES_SET_ASIDE: Final = 3
 """Damaged databases of one name that are kept, of those that may be lost: disk."""
+
+# History of gauges.
+HISTORY_INTERVAL: Final = 300
+"""How often the history is written, with this node's own gauges: wear of the disk. A short slot's length."""
+HISTORY_SHORT_SLOTS: Final = 288
+"""Slots of five minutes in the history of one node, a day: size of history.db."""
+HISTORY_LONG_SLOTS: Final = 720
+"""Slots of an hour in the history of one node, thirty days: size of history.db."""

@@ -144,7 +144,7 @@ class Database:
         assert self._reader is not None
         try:
             found: tuple[Any, ...] | None = self._reader.execute(sql, parameters).fetchone()
-        except sqlite3.Error as error:
+        except sqlitefile.FAULTS as error:
             raise sqlitefile.explained(self.path, error, writing=False) from error
         return found
 
@@ -198,7 +198,7 @@ class Database:
         assert self._writer is not None
         try:
             return work(self._writer)
-        except sqlite3.Error as error:
+        except sqlitefile.FAULTS as error:
             raise sqlitefile.explained(self.path, error, writing=False) from error
 
     def _shut(self) -> None:

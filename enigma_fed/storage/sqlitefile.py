@@ -9,7 +9,7 @@ import contextlib
 import os
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -24,6 +24,8 @@ from enigma_fed.storage import modes
 from enigma_fed.storage.disk import Disk
 
 Connection: TypeAlias = sqlite3.Connection
+FAULTS: Final = (sqlite3.Error, UnicodeDecodeError)
+"""What reading raises: of a garbled file, SQLite's own message need not be text."""
 
 _MAGIC: Final = b"SQLite format 3\x00"
 _HEADER_BYTES: Final = 100
@@ -122,13 +124,12 @@ def reading(path: Path) -> Iterator[Connection]:
     Without a log beside it the file is taken to stand still. What SQLite finds wrong, also inside, is raised
     as StoreDamaged or LockBusy.
     """
-    log = _beside(path, _WAL)
-    still = not log.exists() or log.stat().st_size == 0
+    how = "mode=ro" if _beside(path, _WAL).exists() else "mode=ro&immutable=1"
     try:
-        with closing(_connect(path, "mode=ro&immutable=1" if still else "mode=ro")) as connection:
+        with closing(_connect(path, how)) as connection:
             connection.execute("PRAGMA query_only = ON")
             yield connection
-    except sqlite3.Error as error:
+    except FAULTS as error:
         raise explained(path, error, writing=False) from error
 
 
@@ -150,9 +151,22 @@ def connect(path: Path, schema: Schema, synchronous: Synchronous) -> Connection:
         except BaseException:
             connection.close()
             raise
-    except sqlite3.Error as error:
+    except FAULTS as error:
         raise explained(path, error, writing=True) from error
     return connection
+
+
+def change(path: Path, schema: Schema, work: Callable[[Connection], object]) -> None:
+    """Let `work` change the file in one transaction, durable on return, while nobody else has it open.
+
+    `check` it before. Raises WriteFailed, StoreDamaged, LockBusy, and what `work` raises.
+    """
+    with closing(connect(path, schema, Synchronous.FULL)) as connection:
+        try:
+            with _transaction(connection):
+                work(connection)
+        except FAULTS as error:
+            raise explained(path, error, writing=True) from error
 
 
 def connect_reader(path: Path) -> Connection:
@@ -193,23 +207,23 @@ def set_aside(path: Path, now: float, *, disk: Disk | None = None) -> str:
     return name
 
 
-def explained(path: Path, error: sqlite3.Error, *, writing: bool) -> EnigmaError:
-    """What an error of SQLite means to the owner: LockBusy, StoreDamaged, else WriteFailed."""
+def explained(path: Path, error: Exception, *, writing: bool) -> EnigmaError:
+    """What one of FAULTS means to the owner: LockBusy, StoreDamaged, else WriteFailed."""
     code = primary_code(error)
     if code in _IN_USE:
         return LockBusy(f"another program uses {path}", hint="Try again in a moment.")
-    if code in _BROKEN or not writing:
+    if code in _BROKEN or not writing or isinstance(error, UnicodeDecodeError):
         return StoreDamaged(f"{path}: {error}", hint=_DAMAGED)
     return WriteFailed(f"{path}: {error}")
 
 
 def concerns_the_file(error: Exception) -> bool:
     """Whether this is an error of the file or the disk, and not of what was asked (a constraint, say)."""
-    return isinstance(error, sqlite3.Error) and primary_code(error) in _CANNOT_WRITE | _IN_USE | _BROKEN
+    return primary_code(error) in _CANNOT_WRITE | _IN_USE | _BROKEN
 
 
-def primary_code(error: sqlite3.Error) -> int:
-    """SQLite's primary result code; -1 for an error of Python's module itself."""
+def primary_code(error: Exception) -> int:
+    """SQLite's primary result code; -1 for an error that has none."""
     code = getattr(error, "sqlite_errorcode", None)
     return -1 if code is None else code & 0xFF
 

@@ -30,6 +30,7 @@ STREAM_RULES: Final = "tests/state/test_streamrules.py::"
 STREAM_CLIENT: Final = "tests/rpc/test_streamclient.py::"
 SUBSCRIPTIONS: Final = "tests/federation/test_subscriptions.py::"
 HOSTILE_STREAM: Final = "tests/rpc/test_streamclient_hostile.py::"
+HISTORY: Final = "tests/state/test_history.py::"
 SQLITE: Final = "tests/storage/test_sqlitefile.py::"
 
 POW: Final = "test_proof_of_work_lets_no_more_callers_wait_than_there_are_connections_for"
@@ -208,6 +209,10 @@ ONE_PAST: Final = {
     "DATABASE_BUSY_WAIT": SQLITE + "test_the_writer_syncs_as_often_as_it_was_told_to",
     "DATABASE_WRITES_WAITING": "tests/storage/test_sqlite.py::test_invariant_7_only_so_many_changes_wait",
     "DATABASE_LOG_BYTES": SQLITE + "test_the_writer_syncs_as_often_as_it_was_told_to",
+    "HISTORY_INTERVAL": "tests/state/test_historyservice.py"
+    "::test_what_was_heard_is_shown_at_once_and_written_once_per_interval",
+    "HISTORY_SHORT_SLOTS": HISTORY + "test_the_rings_are_a_day_of_five_minutes_and_thirty_days_of_hours",
+    "HISTORY_LONG_SLOTS": HISTORY + "test_the_rings_are_a_day_of_five_minutes_and_thirty_days_of_hours",
     "DATABASES_SET_ASIDE": SQLITE + "test_only_so_many_damaged_ones_are_kept_the_newest",
 }
 

@@ -142,6 +142,7 @@ TESTED_ELSEWHERE = {
     "wire/nodesfile.py": "tests/wire/test_files.py",
     "wire/invitesfile.py": "tests/wire/test_files.py",
     "wire/observationsfile.py": "tests/wire/test_files.py",
+    "wire/historyview.py": "values without behaviour; tests/state/test_history.py makes them",
     "wire/views.py": "values without behaviour; tests/wire/test_viewbuild.py makes them",
 }
 

@@ -69,6 +69,7 @@ PURE_PLACES = {
     "rpc/places.py",
     "state/receiving.py",
     "state/streamrules.py",
+    "state/history.py",
     "transports/tor/controlwords.py",
     "transports/tor/endpoint.py",
     "transports/tor/modes.py",

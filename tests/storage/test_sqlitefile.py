@@ -16,7 +16,7 @@ from enigma_fed.base.errors import Conflict, LockBusy, LooseModes, StoreDamaged,
 from enigma_fed.storage import sqlitefile
 from enigma_fed.storage.disk import Disk
 from enigma_fed.storage.sqlitefile import Schema, Synchronous
-from tests.support.sqlitefiles import FIRST, SECOND, made, put, words
+from tests.support.sqlitefiles import FIRST, SECOND, add, made, put, words
 
 NEWER = Schema(FIRST.application_id, (*SECOND.migrations, ("CREATE TABLE more (n INTEGER) STRICT",)))
 OTHER = Schema(0x6F746872, FIRST.migrations)
@@ -228,6 +228,15 @@ def _busy() -> sqlite3.Error:
     return error
 
 
+def test_a_change_without_a_service_is_whole_or_not_at_all_and_leaves_one_file(folder: Path) -> None:
+    path = made(folder, "one")
+    sqlitefile.change(path, FIRST, lambda connection: add(connection, "two"))
+    with pytest.raises(WriteFailed):
+        sqlitefile.change(path, FIRST, lambda connection: (add(connection, "three"), add(connection, "one")))
+    assert words(path) == ["one", "two"]
+    assert [entry.name for entry in folder.iterdir()] == ["words.db"]
+
+
 def test_a_folder_in_which_nothing_can_be_made_is_a_failed_write(folder: Path) -> None:
     path = made(folder, "one")
     (folder / "words.db-wal").mkdir(mode=0o700)  # as in a read-only folder, no log can be made
@@ -279,6 +288,16 @@ def test_errors_that_have_no_code_concern_what_was_asked() -> None:
     assert not sqlitefile.concerns_the_file(sqlite3.ProgrammingError("closed"))
     assert not sqlitefile.concerns_the_file(ValueError())
     assert sqlitefile.concerns_the_file(_busy())
+
+
+def test_damage_whose_description_is_no_text_is_damage(folder: Path) -> None:
+    path = made(folder, "one")
+    data = path.read_bytes()
+    put(path, data.index(b"CREATE TABLE word"), b"CREATE TABLE w\xc0rd")
+    with pytest.raises(StoreDamaged):
+        sqlitefile.check(path, FIRST)
+    with pytest.raises(StoreDamaged):
+        sqlitefile.change(path, FIRST, lambda connection: add(connection, "two"))
 
 
 def test_a_transaction_that_has_ended_by_itself_is_not_ended_again() -> None:
