@@ -66,7 +66,7 @@ soak: setup .fuzzer ## the long ones: tests/soak/ (ARGS chooses), then the demo 
 		echo "soak: demo $$run of $(SOAK_RUNS) took $$(($$(date +%s) - begun)) s"; \
 	done
 
-docs: setup ## write docs/CLI.md, docs/CONFIG.md and docs/LIMITS.md again
+docs: setup ## write docs/CLI.md, docs/CONFIG.md, docs/METRICS.md and docs/LIMITS.md again
 	@$(PYTHON) -m enigma_fed.cli.reference
 	@$(PYTHON) -m tests.limits.page
 

@@ -222,6 +222,12 @@ ADMIN_PATIENCE: Final = 10
 """An answer of the admin listener that is not ready by then is given up: whoever watches must hear it."""
 ADMIN_RETRY: Final = 60
 """Pause between two tries to have the port of the admin listener while another program has it."""
+METRICS_PEERS: Final = 100
+"""Peers with metrics of their own, the first that joined; all others are counted: size of a scrape."""
+METRICS_FRESH: Final = 1.0
+"""One reading of the metrics is given to everyone who asks within this time: work on the event loop."""
+LOOP_LOOK: Final = 1.0
+"""Pause between two looks at how late the event loop is: work on it."""
 DISK_PATIENCE: Final = 2
 """A disk that does not say by then how much room it has is told as one that does not answer."""
 

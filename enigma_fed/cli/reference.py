@@ -1,7 +1,7 @@
 """The generated references: docs/CLI.md from the commands, docs/CONFIG.md from the settings.
 
-`make docs` writes both files, data/openrpc.json (cli/openrpc.py) and the configuration's schema
-(cli/configschema.py).
+`make docs` writes both files, docs/METRICS.md (cli/metricspage.py), data/openrpc.json (cli/openrpc.py) and
+the configuration's schema (cli/configschema.py).
 """
 
 from __future__ import annotations
@@ -173,14 +173,15 @@ def _option_lines(option: OptionDoc) -> list[str]:
 
 
 def write(folder: str, data: str) -> None:
-    """Write both references into the one folder, the RPC's description and the schema into the other."""
+    """Write the references into the one folder, the RPC's description and the schema into the other."""
     from pathlib import Path
 
-    from enigma_fed.cli import configschema, openrpc
+    from enigma_fed.cli import configschema, metricspage, openrpc
     from enigma_fed.config import describe
 
     Path(folder, "CLI.md").write_text(cli_markdown(), encoding="utf-8")
     Path(folder, "CONFIG.md").write_text(config_markdown(describe()), encoding="utf-8")
+    Path(folder, "METRICS.md").write_text(metricspage.metrics_markdown(), encoding="utf-8")
     Path(data, "openrpc.json").write_text(openrpc.text(), encoding="utf-8")
     Path(data, "schemas", "config.schema.json").write_text(configschema.text(describe()), encoding="utf-8")
 

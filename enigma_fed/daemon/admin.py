@@ -61,8 +61,15 @@ Page = Callable[[str], Awaitable[Text]]
 class Admin:
     """Serves open pages by their exact target; a port that is taken does not keep the agent from running."""
 
-    def __init__(self, listen: str, pages: Mapping[str, Page], tasks: Tasks, clock: Clock) -> None:
-        """`listen` is `ADDR:PORT` of the loopback, empty for none."""
+    def __init__(
+        self,
+        listen: str,
+        pages: Mapping[str, Page],
+        tasks: Tasks,
+        clock: Clock,
+        requests: Counter[str] | None = None,
+    ) -> None:
+        """`listen` is `ADDR:PORT` of the loopback, empty for none; `requests` becomes `statistics`."""
         self._listen = listen
         self._pages = dict(pages)
         self._targets = frozenset(pages)
@@ -77,7 +84,7 @@ class Admin:
         """Where it really listens."""
         self.trouble = ""
         """Why it does not listen although it should, with the next step."""
-        self.statistics: Counter[str] = Counter()
+        self.statistics: Counter[str] = Counter() if requests is None else requests
         """Requests by what became of them: `ok`, the word of a refusal, and those of BoundedServer."""
 
     @property

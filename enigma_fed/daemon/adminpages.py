@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from pathlib import Path
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
-from enigma_fed.base.clock import Clock
 from enigma_fed.base.log import redact
-from enigma_fed.base.tasks import Tasks
 from enigma_fed.daemon import readiness
 from enigma_fed.daemon.admin import Admin, Page, Text
-from enigma_fed.daemon.clockstate import ClockState
+from enigma_fed.daemon.adminparts import Parts
 from enigma_fed.daemon.diskroom import DiskRoom
+from enigma_fed.daemon.metrics import Metrics
+from enigma_fed.daemon.metricstext import Form
 from enigma_fed.daemon.readiness import Facts
-from enigma_fed.federation.service import Federation
-from enigma_fed.transports.tor.status import TorStatus
-from enigma_fed.wire.adminviews import HealthView, encode
+from enigma_fed.wire.adminviews import HealthView, ReadinessView, encode
 from enigma_fed.wire.views import View
 
 _PLAIN: Final = "text/plain; charset=utf-8"
@@ -25,35 +23,24 @@ _JSON: Final = "application/json"
 _UNAVAILABLE: Final = 503
 
 
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """What the pages look at; nothing of it is changed."""
-
-    clock: Clock
-    started: float
-    """On the boot clock."""
-    tasks: Tasks
-    tor: Callable[[], TorStatus]
-    federation: Federation
-    clock_state: ClockState
-    data_dir: Path
-
-
 def make_admin(listen: str, parts: Parts) -> Admin:
     """The listener with its pages."""
-    return Admin(listen, AdminPages(parts).pages(), parts.tasks, parts.clock)
+    requests: Counter[str] = Counter()
+    return Admin(listen, AdminPages(parts, requests).pages(), parts.tasks, parts.clock, requests)
 
 
 class AdminPages:
-    """`/healthz` and `/readyz`."""
+    """`/healthz`, `/readyz` and `/metrics`."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: Parts, requests: Counter[str]) -> None:
+        """`requests` to the listener, by what became of them."""
         self._parts = parts
         self._disk = DiskRoom(parts.data_dir, parts.tasks)
+        self._metrics = Metrics(parts, self._disk, self.readiness, requests)
 
     def pages(self) -> Mapping[str, Page]:
         """By exact target."""
-        return {"/healthz": self.health, "/readyz": self.ready}
+        return {"/healthz": self.health, "/readyz": self.ready, "/metrics": self.metrics}
 
     async def health(self, accept: str) -> Text:
         """Alive: the loop runs, or this would not; the stores are open for as long as the listener is."""
@@ -62,9 +49,19 @@ class AdminPages:
 
     async def ready(self, accept: str) -> Text:
         """Ready or not, and why not."""
+        view = await self.readiness()
+        return _text(accept, view, readiness.to_text(view), 200 if view.ready else _UNAVAILABLE)
+
+    async def metrics(self, accept: str) -> Text:
+        """Every metric, in the text format that is asked for."""
+        form = Form.wanted(accept)
+        return Text(await self._metrics.text(form), form.value)
+
+    async def readiness(self) -> ReadinessView:
+        """Whether the node lacks anything now."""
         parts = self._parts
         store, tor = parts.federation.store, parts.tor()
-        view = readiness.examine(
+        return readiness.examine(
             Facts(
                 tor=replace(tor, reason=redact(tor.reason)),
                 suspended=tuple(parts.federation.suspended()),
@@ -73,7 +70,6 @@ class AdminPages:
                 clock_behind=parts.clock_state.behind,
             )
         )
-        return _text(accept, view, readiness.to_text(view), 200 if view.ready else _UNAVAILABLE)
 
 
 def _text(accept: str, view: View, plain: str, status: int = 200) -> Text:

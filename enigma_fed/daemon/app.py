@@ -8,7 +8,6 @@ import os
 import shutil
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -21,7 +20,8 @@ from enigma_fed.base.ids import Did
 from enigma_fed.base.tasks import Tasks
 from enigma_fed.config import Settings
 from enigma_fed.daemon import degraded, keys
-from enigma_fed.daemon.adminpages import Parts, make_admin
+from enigma_fed.daemon.adminpages import make_admin
+from enigma_fed.daemon.adminparts import Parts
 from enigma_fed.daemon.callers import make_callers
 from enigma_fed.daemon.clockstate import ClockState, newest_time
 from enigma_fed.daemon.control import ControlServer
@@ -32,6 +32,7 @@ from enigma_fed.daemon.listeners import Listeners
 from enigma_fed.daemon.paths import Paths, prepare_runtime_dir
 from enigma_fed.daemon.reload import Reload, plan
 from enigma_fed.daemon.status import Running, compose, tor_view
+from enigma_fed.daemon.surroundings import Surroundings, nothing
 from enigma_fed.daemon.torlog import TorLog
 from enigma_fed.daemon.torplan import TorPlan, export_onion, make_plan, make_tor
 from enigma_fed.federation.client import GET_STATE, RpcPeerCaller, RpcStreamCaller
@@ -70,23 +71,6 @@ _WAYS_OUT: Final = frozenset({TorPhase.PUBLISHING, TorPhase.READY})
 """Phases at whose beginning peers can be reached (again)."""
 
 
-def _nothing(status: TorStatus) -> None:
-    pass
-
-
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What a test replaces: time, chance, and the way out when there is no Tor."""
-
-    clock: Clock
-    random: Callable[[int], bytes]
-    session: Callable[[], aiohttp.ClientSession] | None
-    heard_tor: Callable[[TorStatus], None] = _nothing
-    """Gets every new status of Tor."""
-    apps: Callable[[], tuple[App, ...]] = tuple
-    """The apps of this home; whoever changes them calls StateService.changed."""
-
-
 class RunningNode:
     """Every part of one node, tied together; `start` brings them up, the exit stack takes them down."""
 
@@ -116,6 +100,7 @@ class RunningNode:
         self._session = self._make_session(around)
         self._traffic = Traffic(clock.boot)
         self._callers = make_callers(self._key, self._session, clock, random, self._skewed, self._traffic)
+        self._caller = RpcPeerCaller(self._callers.calls, clock)
         self.federation = Federation(
             store,
             self._key,
@@ -124,7 +109,7 @@ class RunningNode:
             clock,
             random,
             self._tasks,
-            RpcPeerCaller(self._callers.calls),
+            self._caller,
             Hooks(self._cut, self._has_a_way_out, self._another_copy, self._day_of),
             poll_interval=settings.federation.poll_interval,
             streaming=Streaming(RpcStreamCaller(self._callers.streams), settings.federation.streams),
@@ -215,10 +200,15 @@ class RunningNode:
             clock=self._clock,
             started=self._started,
             tasks=self._tasks,
-            tor=lambda: self._tor.status,
-            federation=self.federation,
-            clock_state=self._clock_state,
             data_dir=Path(self._view.data_dir),
+            tor=lambda: self._tor.status,
+            clock_state=self._clock_state,
+            federation=self.federation,
+            caller=self._caller,
+            state=self._state,
+            endpoint=self._endpoint,
+            listeners=self._listeners,
+            traffic=self._traffic,
         )
 
     def _make_control(self, paths: Paths) -> ControlServer:
@@ -325,7 +315,7 @@ class Agent:
         random: Callable[[int], bytes] = os.urandom,
         environ: Mapping[str, str] = os.environ,
         session: Callable[[], aiohttp.ClientSession] | None = None,
-        heard_tor: Callable[[TorStatus], None] = _nothing,
+        heard_tor: Callable[[TorStatus], None] = nothing,
         apps: Callable[[], tuple[App, ...]] = tuple,
         keep_log: bool = True,
     ) -> None:

@@ -52,9 +52,11 @@ class Listeners:
 
     def __init__(self, endpoint: RpcEndpoint, listen: str, onion: OnionDoor | None) -> None:
         """`listen` is `ADDR:PORT` or empty; `onion` is None without Tor."""
-        self._runner = web.ServerRunner(endpoint.server(), shutdown_timeout=limits.DRAIN_TIMEOUT)
-        onion_server = endpoint.server()
+        server, onion_server = endpoint.server(), endpoint.server()
+        self._runner = web.ServerRunner(server, shutdown_timeout=limits.DRAIN_TIMEOUT)
         self._onion_runner = web.ServerRunner(onion_server, shutdown_timeout=limits.DRAIN_TIMEOUT)
+        self.places = {"loopback": server.places, "onion": onion_server.places}
+        """The connections of each listener."""
         self._listen = listen
         self._onion = OnionListener(onion_server, onion) if isinstance(onion, Path) else None
         self._onion_port = onion if isinstance(onion, OnionPort) else None

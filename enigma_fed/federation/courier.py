@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
 
 from msgspec.structs import replace
@@ -61,6 +62,11 @@ class Courier:
     def next_poll(self, did: Did) -> float | None:
         """When the peer is polled next, on the boot clock; None when it is not, or is right now."""
         return self._poller.next_poll(did)
+
+    @property
+    def refusals(self) -> Counter[str]:
+        """States that were refused, by reason."""
+        return self._exchange.states.refusals
 
     def heard(self, did: Did) -> None:
         """The peer called us."""

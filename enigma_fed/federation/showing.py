@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator
+
 from msgspec.structs import replace
 
 from enigma_fed.base.clock import Clock
@@ -63,6 +66,15 @@ class Showing(Door):
             *(self._names.marked(pending_view(entry)) for entry in self._waiting()),
             *(invalid_view(raw) for raw in membership.nodes.invalid),
         ]
+
+    def members(self) -> Iterator[tuple[Node, PeerView]]:
+        """Each member with what is shown of it, made one by one; the members are those of now."""
+        return ((node, self._view(node)) for node in self._store.membership.nodes.nodes)
+
+    @property
+    def state_refusals(self) -> Counter[str]:
+        """States of peers that were refused, by the words of state.receiving.Reason."""
+        return Counter() if self._courier is None else self._courier.refusals
 
     def peer(self, ref: str) -> PeerView:
         """One peer; raises PeerNotFound, FieldInvalid when the reference is ambiguous."""

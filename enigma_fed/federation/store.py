@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections import Counter
 from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
@@ -70,7 +71,8 @@ class FederationStore:
         self.state_trouble: str | None = None
         """Why state.json could not be written the last time; None when it was."""
         self.counts: Counter[str] = Counter()
-        """Since the start: `state-writes` and `state-bytes` of state.json, `state-write-failures`."""
+        """Since the start: `state-writes`, `state-bytes` and `state-microseconds` of writing state.json,
+        `state-write-failures`; `changes` of the membership that were written, `failed-changes`."""
 
     @classmethod
     def create(cls, data_dir: Path, *, disk: Disk | None = None) -> None:
@@ -227,6 +229,7 @@ class FederationStore:
             if decision.membership is self._membership:
                 return decision, False
             await asyncio.to_thread(self._write_or_follow, decision.membership, decision.order)
+            self.counts["changes"] += 1
             return decision, True
 
     def _settle(self) -> None:
@@ -281,6 +284,7 @@ class FederationStore:
         if self._trouble is None:
             _log.error("%s: %s; nothing can be changed until that is over", error.what, error.detail)
         self._settled, self._trouble = False, error.detail
+        self.counts["failed-changes"] += 1
 
     def _write(self, new: Membership, order: Order) -> None:
         stored = self._stored
@@ -335,8 +339,10 @@ class FederationStore:
 
     def _write_observations(self, observations: observationsfile.Observations) -> int:
         """How many bytes were written."""
+        begun = time.monotonic()
         parts = seal_rows(observationsfile.MEMBER, observationsfile.rows(observations.values()), 1)
         self._disk.replace(self._state_path, *parts)
+        self.counts["state-microseconds"] += int((time.monotonic() - begun) * 1_000_000)
         return sum(map(len, parts))
 
 

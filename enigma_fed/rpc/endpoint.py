@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
@@ -49,6 +50,18 @@ _SHUTDOWN_TIMEOUT: Final = 2.0
 """At the end, handlers in flight get this long."""
 _UNAUTHORIZED: Final = 401
 _TARGETS: Final = MappingProxyType({httpsig.PATH: httpsig.METHOD, streamsig.PATH: streamsig.METHOD})
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What an endpoint holds at a moment, in numbers."""
+
+    requests: int
+    """Handlers in flight."""
+    nonces: int
+    """Nonces remembered."""
+    circuits: int
+    """Circuits with an account."""
 
 
 class RpcEndpoint:
@@ -94,7 +107,10 @@ class RpcEndpoint:
         if publisher is not None:
             self._streams = StreamDoor(key, self._gate, doorkeeper, self._connections, clock, publisher)
         self.statistics: Counter[str] = Counter()
-        """Replies by the word of their error, `ok` for results, `bad-http` for what could not be read."""
+        """Replies by the word of their error, `ok` for results, `bad-http` for what could not be read.
+
+        Besides: `evicted` connections, and `circuit-limited` requests, which got the reply `busy`.
+        """
 
     def application(self) -> web.Application:
         """An aiohttp application with this endpoint only."""
@@ -110,6 +126,11 @@ class RpcEndpoint:
         """The lean way to serve: no router, everything bounded."""
         return web.ServerRunner(self.server(), shutdown_timeout=_SHUTDOWN_TIMEOUT)
 
+    @property
+    def load(self) -> Load:
+        """What it holds now."""
+        return Load(self._connections.active, self._gate.nonces, len(self._circuits))
+
     def cut(self, did: Did) -> None:
         """Cancel what runs for this DID and close its connections, before returning (invariant 6)."""
         if self._streams is not None:
@@ -120,6 +141,7 @@ class RpcEndpoint:
         """Answer one HTTP request."""
         circuit = self._circuit(request)
         if circuit is not None and not circuit.may_ask(self._clock.boot()):
+            self._note("circuit-limited")
             return self._turned_away(Busy("too many requests by one circuit"))
         if request.raw_path == streamsig.PATH and request.method == streamsig.METHOD and self._streams:
             return await self._open_stream(self._streams, request, circuit)

@@ -93,6 +93,11 @@ class Gate:
         self._legacy = LegacyDoor(legacy_methods, doorkeeper, self._nonces, challenge_all)
         self._parse_keyid = lru_cache(maxsize=limits.DIDS_CACHED)(Did.parse_url)
 
+    @property
+    def nonces(self) -> int:
+        """How many nonces are remembered."""
+        return len(self._nonces)
+
     def examine(self, passage: Passage, fields: Fields, body: bytes, *, wall: float, boot: float) -> None:
         """Run every check up to the nonce; on return `passage` has a method to run or says what is broken.
 

@@ -8,6 +8,7 @@ carries the connections (Tor's cells, the SOCKS handshake, TCP) is not counted.
 from __future__ import annotations
 
 from array import array
+from collections import Counter
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
@@ -27,10 +28,12 @@ class DayBytes(NamedTuple):
 class Account:
     """The bytes of one peer, in a ring of 24 hours; times are seconds on the boot clock."""
 
-    __slots__ = ("_hour", "_now", "_received", "_sent")
+    __slots__ = ("_all", "_hour", "_now", "_received", "_sent")
 
-    def __init__(self, now: Callable[[], float]) -> None:
+    def __init__(self, now: Callable[[], float], counted: Counter[str] | None = None) -> None:
+        """`counted` gets the bytes, too, as `received` and `sent`."""
         self._now = now
+        self._all: Counter[str] = Counter() if counted is None else counted
         self._hour = int(now() // _HOUR)
         self._received = array("Q", bytes(8 * _HOURS))
         self._sent = array("Q", bytes(8 * _HOURS))
@@ -43,6 +46,8 @@ class Account:
         place = hour % _HOURS
         self._received[place] += received
         self._sent[place] += sent
+        self._all["received"] += received
+        self._all["sent"] += sent
 
     def day(self) -> DayBytes:
         """What is counted of the last day."""
@@ -63,12 +68,14 @@ class Traffic:
         """`now` tells seconds on the boot clock."""
         self._now = now
         self._accounts: dict[bytes, Account] = {}
+        self.statistics: Counter[str] = Counter()
+        """Bytes with all peers since the start: `received` and `sent`; a peer's removal takes none away."""
 
     def account(self, public_key: bytes) -> Account | None:
         """The account of a peer, a new one where there is none; None when there are too many."""
         account = self._accounts.get(public_key)
         if account is None and len(self._accounts) < limits.PEERS:
-            account = self._accounts[public_key] = Account(self._now)
+            account = self._accounts[public_key] = Account(self._now, self.statistics)
         return account
 
     def day(self, public_key: bytes) -> DayBytes:

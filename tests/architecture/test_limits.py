@@ -24,6 +24,7 @@ RECOVERY: Final = "tests/federation/test_recovery.py::"
 NONCES: Final = "tests/rpc/test_noncetable.py::"
 CLOCK: Final = "tests/daemon/test_clockstate.py::"
 ADMIN: Final = "tests/daemon/test_admin.py::"
+METRICS: Final = "tests/daemon/test_metrics.py::"
 CONTROL: Final = "tests/daemon/test_control.py::"
 STREAM_DOOR: Final = "tests/rpc/test_streamdoor.py::"
 STREAM_RULES: Final = "tests/state/test_streamrules.py::"
@@ -145,6 +146,10 @@ ONE_PAST: Final = {
     + "test_invariant_7_of_too_many_connections_the_oldest_ends_and_a_newcomer_is_served",
     "ADMIN_PATIENCE": ADMIN + "test_an_answer_that_does_not_come_is_given_up",
     "ADMIN_RETRY": ADMIN + "test_a_port_in_use_is_said_and_taken_once_it_is_free",
+    "METRICS_PEERS": METRICS
+    + "test_invariant_7_only_the_first_peers_have_metrics_of_their_own_and_all_count",
+    "METRICS_FRESH": METRICS + "test_invariant_7_who_asks_again_at_once_gets_the_same_reading",
+    "LOOP_LOOK": METRICS + "test_a_block_of_the_loop_is_seen_as_lag",
     "DISK_PATIENCE": "tests/daemon/test_diskroom.py"
     "::test_invariant_7_a_disk_that_hangs_holds_one_thread_and_no_answer",
     "STORE_FILE_BYTES": STORES + "test_a_store",

@@ -23,6 +23,10 @@ ONLY = {
         ("state/sampler.py", "daemon/", "demo/"),
         "reading the machine may block; the sampler keeps it off the loop",
     ),
+    "prometheus_client": (
+        ("daemon/metricstext.py",),
+        "metrics become text in one place; it is loaded at the first scrape",
+    ),
     "click": (("cli/",), "nothing below knows that there is a terminal"),
     "rich": (("cli/",), "nothing below knows that there is a terminal"),
     "segno": (("cli/",), "codes become pictures for a person only"),

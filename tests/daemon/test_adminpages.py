@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import json
+from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
 from unittest.mock import Mock
@@ -81,6 +82,6 @@ async def test_invariant_8_a_reason_of_tors_names_no_onion(tmp_path: Path) -> No
     parts.tor = lambda: TorStatus(TorPhase.FAILED, reason=f"{ONION}.onion is gone")
     parts.federation.suspended = lambda: ()
     parts.data_dir, parts.tasks = tmp_path, Tasks()
-    told = await AdminPages(parts).ready("application/json")
+    told = await AdminPages(parts, Counter()).ready("application/json")
     assert b"is gone" in told.body
     assert ONION.encode() not in told.body

@@ -161,7 +161,9 @@ def running(folder: Path, config: Path, systemd: NotifySocket) -> Iterator[subpr
 
 def write_config(path: Path, level: str) -> None:
     path.write_text(
-        f'[tor]\nmode = "off"\n[rpc]\nlisten = "127.0.0.1:0"\n[log]\nlevel = "{level}"\n', encoding="utf-8"
+        f'[tor]\nmode = "off"\n[rpc]\nlisten = "127.0.0.1:0"\n[admin]\nlisten = ""\n'
+        f'[log]\nlevel = "{level}"\n',
+        encoding="utf-8",
     )
 
 

@@ -199,7 +199,7 @@ async def test_invariant_10_what_speaks_http_to_the_control_socket_commands_noth
     assert "error" in found
 
 
-ADMIN_PAGES = ("/healthz", "/readyz")
+ADMIN_PAGES = ("/healthz", "/readyz", "/metrics")
 
 
 async def test_invariant_10_no_page_of_the_admin_listener_is_served_through_the_onion(

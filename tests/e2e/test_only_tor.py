@@ -41,7 +41,10 @@ class Watched:
         self.trace = folder / "trace"
         self.notices = runtime / "notices"
         config = folder / "config.toml"
-        config.write_text(f'[rpc]\nlisten = "127.0.0.1:0"\n[federation]\npoll_interval = 5\n[tor]\n{tor}\n')
+        config.write_text(
+            '[rpc]\nlisten = "127.0.0.1:0"\n[admin]\nlisten = ""\n[federation]\npoll_interval = 5\n'
+            f"[tor]\n{tor}\n"
+        )
         self._flags = ("--data-dir", str(folder / "data"), "--config", str(config))
         self("init")
         self("invite", "accept", "-", typed=Forger().signed(lan=["192.0.2.7:8787"]))

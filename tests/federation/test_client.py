@@ -50,7 +50,7 @@ async def polled(pair: Pair, body: bytes, have: Have | None) -> StateAnswer:
     node = member(2, did=pair.peer.did, onion=onion(2))
     async with serving(web.ServerRunner(web.Server(answer))) as port:
         pair.listen(port)
-        return (await RpcPeerCaller(pair.client).get_state(node, have)).result
+        return (await RpcPeerCaller(pair.client, pair.clock).get_state(node, have)).result
 
 
 def result(encoded: bytes) -> bytes:

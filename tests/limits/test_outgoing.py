@@ -64,7 +64,7 @@ async def test_a_reply_to_a_join(pair: Pair) -> None:
     """limits.JOIN_REPLY_BYTES."""
     result = b'{"jsonrpc":"2.0","id":1,"result":{"joined":true,"trust":"observer"}}'
     params = JoinParams(did=key(1).did, onion=onion(1), token=bytes(16), signature=bytes(64))
-    caller = RpcPeerCaller(pair.client)
+    caller = RpcPeerCaller(pair.client, pair.clock)
     async with signing(pair, result.ljust(limits.JOIN_REPLY_BYTES)):
         assert (await caller.join(pair.peer.did, onion(2), params)).result.trust == "observer"
     async with signing(pair, result.ljust(limits.JOIN_REPLY_BYTES + 1)):

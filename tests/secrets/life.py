@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.error import URLError
+from urllib.error import HTTPError, URLError
 
 import msgspec
 import psutil
@@ -31,6 +31,8 @@ _CONFIG = """\
 [node]
 name = "{name}"
 [rpc]
+listen = "127.0.0.1:0"
+[admin]
 listen = "127.0.0.1:0"
 [tor]
 {tor}
@@ -141,6 +143,8 @@ class Life:
     codes: list[str] = field(default_factory=list)
     onions: list[str] = field(default_factory=list)
     kept: list[Kept] = field(default_factory=list)
+    told: list[tuple[str, bytes]] = field(default_factory=list)
+    """What the admin listeners told every user of the machine."""
     houses: list[House] = field(default_factory=list)
 
     @property
@@ -220,6 +224,7 @@ def live(life: Life, tor: str) -> None:
     mistakes(life, attic, cellar)
     everyday(attic, cellar)
     strangers(attic)
+    watch(attic, cellar, barn)
     life.secrets += [*life.cookies(), *life.drawn()]
     life.look_at_processes()
     life.look_at_files()
@@ -313,6 +318,21 @@ def everyday(attic: House, cellar: House) -> None:
     attic("invite", "revoke", "00000000")
     attic("init")
     attic("nonsense")
+
+
+def watch(*houses: House) -> None:
+    """What monitoring asks, in every form."""
+    for house in houses:
+        address = house.must("status", "--json").json["admin"]
+        for target in ("/healthz", "/readyz", "/metrics", "/", "/rpc/v1"):
+            for accept in ("*/*", "application/json", "application/openmetrics-text"):
+                request = urllib.request.Request(f"http://{address}{target}", headers={"Accept": accept})
+                try:
+                    with urllib.request.urlopen(request, timeout=PATIENCE) as response:
+                        text = response.read()
+                except HTTPError as error:
+                    text = error.read()
+                house.life.told.append((f"{house.name} {target} {accept}", text))
 
 
 def strangers(house: House) -> None:

@@ -96,6 +96,18 @@ def test_invariant_8_no_command_says_a_secret_that_was_not_asked_for(life: Life)
         assert found_in(said.outcome.err.encode(), life.secrets) == [], said.title
 
 
+def test_invariant_8_what_is_told_to_every_user_of_the_machine_names_nobody(life: Life) -> None:
+    """No secret; no whole onion, no DID, no path; no name, neither an owner's nor a peer's own."""
+    metrics = {title.split()[0]: text for title, text in life.told if "/metrics" in title}
+    assert metrics.keys() == {"attic", "cellar", "barn"}
+    assert all(b"enigma_fed_peer_liveness{" in text for text in metrics.values())
+    named = (b"attic", b"cellar", b"barn", b"grandma", b"did:key:", b".onion", str(life.folder).encode())
+    for title, text in life.told:
+        assert found_in(text, life.secrets) == [], title
+        assert [onion[:6] for onion in life.onions if onion[6:56].encode() in text] == [], title
+        assert [name for name in named if name in text] == [], title
+
+
 def test_invariant_8_no_process_shows_a_secret_in_its_title_or_environment(life: Life) -> None:
     assert {title.split()[0] for title, _ in life.titles} >= {"tor"}
     for title, data in life.titles:

@@ -63,7 +63,7 @@ class HttpNetwork(Network):
 
         client = RpcClient(home.key, self.session(), self.clock, os.urandom, skewed=skewed)
         self._clients[home.onion] = client
-        return HttpCaller(self, home, RpcPeerCaller(client))
+        return HttpCaller(self, home, RpcPeerCaller(client, self.clock))
 
     def serve(self, home: Home) -> None:
         get_state = _get_state(home)

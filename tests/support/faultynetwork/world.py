@@ -179,7 +179,7 @@ class FaultyNetwork(Network):
         session = cast(aiohttp.ClientSession, MemorySession(self.office, home.name))
         client = RpcClient(home.key, session, home.clock, os.urandom, skewed=skewed)
         self._clients[home.onion] = client
-        return RpcPeerCaller(client)
+        return RpcPeerCaller(client, home.clock)
 
     def serve(self, home: Home) -> None:
         assert isinstance(home, StateHome)
