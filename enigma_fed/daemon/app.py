@@ -31,23 +31,20 @@ from enigma_fed.daemon.init import load_keys, make_node, node_view, own_address
 from enigma_fed.daemon.listeners import Listeners
 from enigma_fed.daemon.paths import Paths, prepare_runtime_dir
 from enigma_fed.daemon.reload import Reload, plan
+from enigma_fed.daemon.serving import make_endpoint, make_publisher
 from enigma_fed.daemon.status import Running, compose, tor_view
 from enigma_fed.daemon.surroundings import Surroundings, nothing
 from enigma_fed.daemon.torlog import TorLog
 from enigma_fed.daemon.torplan import TorPlan, export_onion, make_plan, make_tor
 from enigma_fed.federation.client import GET_STATE, RpcPeerCaller, RpcStreamCaller
 from enigma_fed.federation.hooks import Hooks
-from enigma_fed.federation.methods import peer_joined_method, tokenless_join_method
 from enigma_fed.federation.service import Federation
 from enigma_fed.federation.store import FederationStore
 from enigma_fed.federation.subscriptions import Streaming
 from enigma_fed.identity.nodekey import NodeKey
-from enigma_fed.rpc.builtin import package_install
 from enigma_fed.rpc.client import SigningRequest
 from enigma_fed.rpc.endpoint import RpcEndpoint
-from enigma_fed.rpc.methods import MethodTable
 from enigma_fed.rpc.traffic import DayBytes, Traffic
-from enigma_fed.state.methods import get_state_method
 from enigma_fed.state.sampler import Sampler
 from enigma_fed.state.service import StateService
 from enigma_fed.storage.disk import Disk
@@ -116,10 +113,11 @@ class RunningNode:
         )
         sampler = Sampler(paths.data_dir, self._view.name, clock)
         self._state = StateService(
-            self._key, clock, random(_EPOCH_BYTES), sampler, self._tor_is_ready, self._tasks
+            self._key, clock, random(_EPOCH_BYTES), sampler, self._tor_is_ready, self._tasks, around.apps
         )
         newest = newest_time(store.membership, store.observations.values())
         self._clock_state = ClockState(clock, newest, assume=settings.clock.synchronised == "assume")
+        self._publisher = make_publisher(self._state, self.federation, clock, self._tasks)
         self._endpoint = self._make_endpoint(around)
         self._listeners = Listeners(self._endpoint, settings.rpc.listen, tor.door(paths))
         self._admin = make_admin(settings.admin.listen, self._parts())
@@ -132,6 +130,7 @@ class RunningNode:
         held.push_async_callback(self._tor.close)
         held.push_async_callback(self.federation.close)
         held.push_async_callback(self._listeners.close)
+        held.callback(self._publisher.close)
         await self._listeners.start()
         held.push_async_callback(self._admin.close)
         await self._admin.start()
@@ -221,18 +220,15 @@ class RunningNode:
         return make_tor(plan, paths, onion, lambda: self._listeners.onion_address, needs)
 
     def _make_endpoint(self, around: Surroundings) -> RpcEndpoint:
-        get_state = get_state_method(self._state)
-        methods = (get_state, peer_joined_method(self.federation))
-        return RpcEndpoint(
+        return make_endpoint(
             self._key,
-            MethodTable((*methods, package_install(self.federation.suspended))),
+            self._state,
             self.federation,
+            self._publisher,
+            self._clock_state,
+            self._traffic,
             around.clock,
             around.random,
-            self._clock_state.challenge_everyone,
-            legacy_methods=(get_state, tokenless_join_method(self.federation)),
-            let_in=self._clock_state.let_in,
-            traffic=self._traffic,
         )
 
     def _make_session(self, around: Surroundings) -> aiohttp.ClientSession:

@@ -11,7 +11,7 @@ from enigma_fed.base import limits
 from enigma_fed.base.clock import Clock
 from enigma_fed.base.ids import Did
 from enigma_fed.base.ratelimit import TokenBucket
-from enigma_fed.base.rpc_errors import AwaitingApproval, Busy, InvalidParams, UnknownToken
+from enigma_fed.base.rpc_errors import AwaitingApproval, Busy, InvalidParams, NotAllowed, UnknownToken
 from enigma_fed.base.suspension import Suspended
 from enigma_fed.federation import inviting, journal, rules
 from enigma_fed.federation.client import PEER_JOINED
@@ -78,6 +78,17 @@ class Door:
         refusal = rules.admit(self._store.membership, did, None, self._now(), join=False).refusal
         if refusal is not None:
             raise refusal
+
+    def may_stream(self, did: Did) -> bool:
+        """Whether a member may (still) read this node's state: it is looked at before each frame."""
+        node = self._store.node(did)
+        if node is None or self._store.is_removed(did):
+            return False
+        try:
+            rules.check_rights(node, TrustLevel.OBSERVER)
+        except NotAllowed:
+            return False
+        return True
 
     def check_token(self, params: Params) -> None:
         """Look up a join's token, before any signature; raises UnknownToken, Busy when somebody guesses."""

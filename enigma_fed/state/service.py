@@ -141,6 +141,12 @@ class StateService:
             await self._newer.wait()
         return self._counted(result)
 
+    def newest_for(self, have: Have | None) -> StateResult | None:
+        """As `after`, at once: None when `have` is the newest, or there is none. Nothing is sampled."""
+        if self._publisher.current is None or (result := self._result(have)) is self._unchanged:
+            return None
+        return self._counted(result)
+
     def _counted(self, result: StateResult) -> StateResult:
         self.statistics[result.kind] += 1
         return result

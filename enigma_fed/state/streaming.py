@@ -29,8 +29,8 @@ class Published(Protocol):
     """A state for one reader: whole, or as a step."""
 
     @property
-    def seq(self) -> int:
-        """Its number."""
+    def seq(self) -> int | None:
+        """Its number; None is for what no stream sends."""
         ...
 
     def encoded(self, *, binary: bool) -> bytes:
@@ -147,7 +147,7 @@ class StreamPublisher:
             return
         message = newest.encoded(binary=True)
         stream.link.send(message)
-        stream.window.sent(Have(self.epoch, newest.seq), self._clock.boot())
+        stream.window.sent(self._have(newest), self._clock.boot())
         self.statistics["frames"] += 1
         self.statistics["bytes"] += len(message)
 
@@ -160,13 +160,16 @@ class StreamPublisher:
             stream.window.acknowledged(decode_ack(frame.payload))
             self.pump(stream)
 
+    def _have(self, newest: Published) -> Have:
+        assert newest.seq is not None
+        return Have(self.epoch, newest.seq)
+
     async def _push(self) -> None:
         """Send each new state to all; others have their turn in between."""
         have: Have | None = None
         with self._states.streaming():
             while True:
-                newest = await self._states.after(have)
-                have = Have(self.epoch, newest.seq)
+                have = self._have(await self._states.after(have))
                 for stream in tuple(self._streams.values()):
                     self.pump(stream)
                     await asyncio.sleep(0)

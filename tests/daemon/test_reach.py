@@ -17,6 +17,7 @@ from pathlib import Path
 import msgspec
 import pytest
 import pytest_asyncio
+from multidict import CIMultiDict
 
 from enigma_fed import config
 from enigma_fed.config import Settings
@@ -26,6 +27,7 @@ from enigma_fed.daemon.operations import RemoteOperations
 from enigma_fed.daemon.paths import Paths
 from enigma_fed.wire.views import NodeView
 from tests.support.prerequisites import missing
+from tests.support.streams import Subscriber, framed
 
 NOBODY = 65534
 FOREIGN = "http://evil.example"
@@ -110,7 +112,9 @@ TARGETS = (
     "/metrics",
     "/control",
     "/rpc/v1/",
-    "/rpc/v1/stream",
+    "/rpc/v1/streams",
+    "/rpc/v1/stream/",
+    "/rpc/v1/stream?",
     "/rpc/v1?",
     "/rpc/v1#x",
     "/rpc/v1/../v1",
@@ -121,12 +125,43 @@ TARGETS = (
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS", "PUT"])
-async def test_invariant_10_the_onion_leads_to_one_target_and_no_other(reached: Reached, method: str) -> None:
+async def test_invariant_10_the_onion_leads_to_two_targets_and_no_other(
+    reached: Reached, method: str
+) -> None:
     for port in (reached.onion, reached.loopback):
         for target in TARGETS:
             found = await answer(port, f"{method} {target} HTTP/1.1\r\nHost: x\r\n", b"{}")
             assert status_of(found) in {400, 404}, target
             assert_tells_nothing(found, reached.node)
+
+
+@pytest.mark.parametrize(("method", "status"), [("POST", 405), ("GET", 400)])
+async def test_invariant_10_what_is_no_websocket_learns_nothing_of_the_stream(
+    reached: Reached, method: str, status: int
+) -> None:
+    for port in (reached.onion, reached.loopback):
+        found = await answer(port, f"{method} /rpc/v1/stream HTTP/1.1\r\nHost: x\r\n")
+        assert status_of(found) == status
+        assert_tells_nothing(found, reached.node)
+
+
+async def test_invariant_10_a_pages_websocket_opens_no_stream(reached: Reached) -> None:
+    """A page may open WebSockets to any port, but it cannot set the fields of a signature."""
+    fields = CIMultiDict(
+        {
+            "Connection": "keep-alive, Upgrade",
+            "Upgrade": "websocket",
+            "Sec-WebSocket-Version": "13",
+            "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA==",
+            "Origin": FOREIGN,
+        }
+    )
+    for port in (reached.onion, reached.loopback):
+        asked = await Subscriber.asking(port, framed(fields))
+        assert asked.status == 401
+        assert not {"Access-Control-Allow-Origin", "Signature"} & asked.head.keys()
+        assert_tells_nothing(asked.body, reached.node)
+        asked.close()
 
 
 async def test_invariant_10_no_command_is_a_method_of_the_rpc(reached: Reached) -> None:

@@ -29,11 +29,13 @@ from enigma_fed.rpc.methods import Standing
 from enigma_fed.rpc.traffic import DayBytes
 from enigma_fed.wire import invite
 from enigma_fed.wire.join import JoinParams, joining_message
-from enigma_fed.wire.records import TrustLevel
+from enigma_fed.wire.records import Node, Stage, TrustLevel
 from tests.support import invitevectors
 from tests.support.fakenetwork import random_bytes
 from tests.support.identities import did, key, onion
 from tests.support.manualclock import ManualClock
+from tests.support.members import member
+from tests.support.memberships import commit, membership
 
 OBSERVER = TrustLevel.OBSERVER
 
@@ -215,3 +217,23 @@ async def test_the_skew_of_a_member_is_kept_and_shown(home: Offline) -> None:
     home.federation.note_skew(did(2), 5)  # of nobody that we know
     assert [view.skew_s for view in home.federation.peers()] == [-95]
     assert set(home.federation._store.observations) == {did(1)}
+
+
+@pytest.mark.parametrize(
+    ("member", "may"),
+    [
+        (member(1), True),
+        (member(1, trust_level=TrustLevel.TRUSTED), True),
+        (member(1, trust_level=TrustLevel.UNTRUSTED), False),
+        (member(1, stage=Stage.USED), False),
+        (member(2), False),
+    ],
+    ids=["an observer", "a trusted one", "an untrusted one", "not confirmed", "somebody else"],
+)
+async def test_invariant_6_only_a_confirmed_member_with_rights_may_go_on_streaming(
+    home: Offline, member: Node, may: bool
+) -> None:
+    await commit(home.store, membership(nodes=[member]))
+    assert home.federation.may_stream(did(1)) is may
+    await home.federation.remove(str(member.did))
+    assert home.federation.may_stream(did(1)) is False

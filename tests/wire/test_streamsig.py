@@ -74,6 +74,28 @@ def test_invariant_2_no_call_verifies_as_a_stream_and_no_stream_as_a_call() -> N
         httpsig.read_request(stream, "application/json")
 
 
+def test_invariant_2_method_and_path_of_a_stream_are_no_calls() -> None:
+    base = streamsig.read_request(stream_fields(A, B.did, WALL)).signed.base.decode()
+    assert base.startswith('"@method": GET\n"@path": /rpc/v1/stream\n')
+
+
+@pytest.mark.parametrize("left_out", ["@method", "@path", "sec-websocket-key"])
+def test_invariant_2_a_stream_that_covers_less_is_refused(left_out: str) -> None:
+    fields = stream_fields(A, B.did, WALL)
+    covered = {
+        "@method": "GET",
+        "@path": "/rpc/v1/stream",
+        "sec-websocket-key": fields["Sec-WebSocket-Key"],
+        "federation-audience": str(B.did),
+    }
+    del covered[left_out]
+    quoted = {f'"{name}"': value for name, value in covered.items()}
+    said = {"created": WALL, "nonce": "n" * 22, "challenge": None}
+    fields.update(httpsig.sign_covered(A.sign, quoted, keyid=A.did.url, **said))  # type: ignore[arg-type]
+    with pytest.raises(WireError, match="cover"):
+        streamsig.read_request(fields)
+
+
 def test_invariant_11_no_reply_to_a_call_opens_a_stream_and_no_opening_answers_a_call() -> None:
     request = stream_fields(A, B.did, WALL)["Signature"]
     reply = CIMultiDict(
