@@ -15,6 +15,7 @@ from enigma_fed.base import limits
 from enigma_fed.base.errors import ConfigError, EnigmaError
 from enigma_fed.base.ids import OnionAddress, parse_node_name
 from enigma_fed.transports.tor.endpoint import Endpoint, is_loopback
+from enigma_fed.wire import away
 
 Value: TypeAlias = str | int
 _PREFIX: Final = "ENIGMA_FED_"
@@ -39,6 +40,10 @@ def _option(
 def _check_name(text: str) -> None:
     if text:
         parse_node_name(text)
+
+
+def _check_windows(text: str) -> None:
+    away.parse_setting(text)
 
 
 def _check_listen(text: str) -> None:
@@ -71,6 +76,13 @@ class NodeSettings:
     """This node."""
 
     name: str = _option("", "Name that peers see; empty for the machine's host name.", check=_check_name)
+    offline_windows: str = _option(
+        "",
+        "When this node is off each day, in this machine's time, such as `23:00-07:00, 12:00-13:00`: up to "
+        "four windows, which peers are told, so that nobody is worried then. They must leave four hours of a "
+        "day. Empty announces nothing.",
+        check=_check_windows,
+    )
 
 
 @dataclass(frozen=True, slots=True)

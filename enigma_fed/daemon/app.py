@@ -22,6 +22,7 @@ from enigma_fed.config import Settings
 from enigma_fed.daemon import degraded, keys
 from enigma_fed.daemon.adminpages import make_admin
 from enigma_fed.daemon.adminparts import Parts
+from enigma_fed.daemon.announcement import Announcement
 from enigma_fed.daemon.callers import make_callers
 from enigma_fed.daemon.clockstate import ClockState, newest_time
 from enigma_fed.daemon.control import ControlServer
@@ -57,6 +58,7 @@ from enigma_fed.transports.tor.status import TorPhase, TorStatus
 from enigma_fed.transports.tor.supervision import TorNeeds
 from enigma_fed.wire.snapshot import App
 from enigma_fed.wire.state import FullState, GetStateParams, full_state_from_object
+from enigma_fed.wire.stream import CloseCode
 from enigma_fed.wire.viewbuild import snapshot_view
 from enigma_fed.wire.views import StatusView
 
@@ -91,13 +93,18 @@ class RunningNode:
         self._tor_log = TorLog()
         self._heard_tor = around.heard_tor
         self._tasks = Tasks()
+        self._announcement = Announcement(settings.node.offline_windows, clock)
         self._view = node_view(*own_keys, paths, settings)
         self._address = own_address(self._onion, settings)
         self._tor = self._make_tor(tor, paths)
         self._session = self._make_session(around)
         self._traffic = Traffic(clock.boot)
         self._callers = make_callers(self._key, self._session, clock, random, self._skewed, self._traffic)
-        self._caller = RpcPeerCaller(self._callers.calls, clock)
+        self._caller = RpcPeerCaller(
+            self._callers.calls,
+            clock,
+            lambda *said: self.federation.announced(*said),  # noqa: PLW0108
+        )
         self.federation = Federation(
             store,
             self._key,
@@ -160,6 +167,8 @@ class RunningNode:
         extra = Path(settings.tor.torrc_extra) if settings.tor.torrc_extra else None
         told = isinstance(self._tor, ManagedTor) and await self._tor.change_extra(extra)
         self._settings = settings
+        if self._announcement.change(settings.node.offline_windows):
+            self._publisher.end_all(CloseCode.TRUST_CHANGED)  # those peers poll, and are told
         self.federation.change_interval(settings.federation.poll_interval)
         if self.federation.streams is not None:
             self.federation.streams.change_most(settings.federation.streams)
@@ -229,6 +238,7 @@ class RunningNode:
             self._traffic,
             around.clock,
             around.random,
+            self._announcement.in_utc,
         )
 
     def _make_session(self, around: Surroundings) -> aiohttp.ClientSession:

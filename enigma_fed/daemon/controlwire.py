@@ -8,7 +8,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from enigma_fed.base import rpc_errors
-from enigma_fed.base.errors import EnigmaError, OperationFailed, RefusedByPeer, WireError
+from enigma_fed.base.errors import EnigmaError, OperationFailed, RefusedByPeer, StateRefused, WireError
 from enigma_fed.daemon.calls import CALLS, Call, Params
 from enigma_fed.wire import controlline
 
@@ -75,6 +75,8 @@ def _error(data: controlline.ErrorData) -> EnigmaError:
     kind = next((known[name] for name in data.classes if name in known), OperationFailed)
     if issubclass(kind, RefusedByPeer):
         return kind(data.code, data.detail, hint=data.hint)
+    if issubclass(kind, StateRefused):
+        return kind(*data.detail.split(": ", 1))
     return kind(data.detail, hint=data.hint)
 
 

@@ -8,7 +8,9 @@ from typing import Final
 from enigma_fed import config
 from enigma_fed.config import Settings
 
-LIVE: Final = frozenset({"log.level", "log.format", "federation.poll_interval", "federation.streams"})
+LIVE: Final = frozenset(
+    {"log.level", "log.format", "federation.poll_interval", "federation.streams", "node.offline_windows"}
+)
 """Keys that a running agent can change."""
 TORRC_EXTRA: Final = "tor.torrc_extra"
 """One more, when the tor is its own."""

@@ -17,6 +17,7 @@ from enigma_fed.rpc.traffic import Traffic
 from enigma_fed.state.methods import get_state_method
 from enigma_fed.state.service import StateService
 from enigma_fed.state.streaming import StreamPublisher
+from enigma_fed.wire.windows import Window
 
 
 def make_publisher(
@@ -35,9 +36,10 @@ def make_endpoint(
     traffic: Traffic,
     clock: Clock,
     random: Callable[[int], bytes],
+    away: Callable[[], tuple[Window, ...]],
 ) -> RpcEndpoint:
-    """The endpoint of a node; `random` gives secret random bytes."""
-    get_state = get_state_method(state)
+    """The endpoint of a node; `random` gives secret random bytes, `away` when it announces to be off."""
+    get_state = get_state_method(state, away)
     install = package_install(federation.suspended)
     return RpcEndpoint(
         key,

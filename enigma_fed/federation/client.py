@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from enigma_fed.base import limits
 from enigma_fed.base.clock import Clock
-from enigma_fed.base.errors import AnswerBroken, EnigmaError, StateRefused
+from enigma_fed.base.errors import AnswerBroken, EnigmaError, StateRefused, WireError
 from enigma_fed.base.histogram import Histogram
 from enigma_fed.base.ids import Did, OnionAddress
 from enigma_fed.state.receiving import Reason
+from enigma_fed.wire import away
 from enigma_fed.wire.join import JoinParams, JoinReply
 from enigma_fed.wire.jsonrpc import BodyForm
 from enigma_fed.wire.records import Node
 from enigma_fed.wire.state import GetStateParams, Have, StateAnswer, answer_from_object
+from enigma_fed.wire.windows import Window
 
 if TYPE_CHECKING:  # the HTTP client is slow to import, and commands without an agent do without it
     from enigma_fed.rpc.client import Reply, RpcClient
@@ -84,9 +86,16 @@ class RpcStreamCaller:
 class RpcPeerCaller:
     """`PeerCaller` over the RPC client."""
 
-    def __init__(self, client: RpcClient, clock: Clock) -> None:
+    def __init__(
+        self,
+        client: RpcClient,
+        clock: Clock,
+        announced: Callable[[Did, tuple[Window, ...]], None] = lambda did, windows: None,
+    ) -> None:
+        """`announced` hears with each signed state when the peer is off, in UTC (PROTOCOL section 8)."""
         self._client = client
         self._clock = clock
+        self._announced = announced
         self.polls: Counter[str] = Counter()
         """Questions for a peer's state by how they ended: `ok`, or the word of the error."""
         self.poll_durations = Histogram(_DURATIONS)
@@ -106,17 +115,26 @@ class RpcPeerCaller:
         return reply
 
     async def _get_state(self, node: Node, have: Have | None) -> Reply[StateAnswer]:
-        def read(result: object) -> StateAnswer:
-            return answer_from_object(result, binary=BodyForm.CBOR.binary)
-
-        params = GetStateParams(have=have)
         try:
-            return await self._client.call(node.did, node.onion, GET_STATE, params, read, form=BodyForm.CBOR)
+            reply = await self._client.call(
+                node.did, node.onion, GET_STATE, GetStateParams(have=have), _read_state, form=BodyForm.CBOR
+            )
         except AnswerBroken as error:
             raise StateRefused(Reason.MALFORMED, error.detail) from None
+        answer, windows = reply.result
+        self._announced(node.did, windows)
+        return reply.about(answer)
 
     async def join(self, did: Did, onion: OnionAddress, params: JoinParams) -> Reply[JoinReply]:
         """`federation.peer-joined` (PROTOCOL section 4)."""
         return await self._client.call(
             did, onion, PEER_JOINED, params, JoinReply.from_object, reply_limit=limits.JOIN_REPLY_BYTES
         )
+
+
+def _read_state(result: object) -> tuple[StateAnswer, tuple[Window, ...]]:
+    answer = answer_from_object(result, binary=BodyForm.CBOR.binary)
+    try:
+        return answer, away.beside(result)
+    except WireError as error:
+        raise StateRefused(Reason.BAD_AWAY, error.detail) from None

@@ -25,6 +25,7 @@ from enigma_fed.identity.signing import verify
 from enigma_fed.rpc.methods import Params, Standing
 from enigma_fed.wire.join import JoinParams, JoinReply, TokenlessJoin
 from enigma_fed.wire.records import Membership, Observation, TrustLevel
+from enigma_fed.wire.windows import Window
 
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
@@ -144,6 +145,12 @@ class Door:
         )
         if self._courier is not None:
             self._courier.heard(did)
+
+    def announced(self, did: Did, windows: tuple[Window, ...]) -> None:
+        """A member's signed answer said when it is off each day, in UTC; none at all when it said nothing."""
+        seen = self._store.observations.get(did) or Observation(did=did)
+        if self._store.node(did) is not None and seen.away != windows:
+            self._store.observe(msgspec.structs.replace(seen, away=windows))
 
     def suspended(self) -> tuple[Suspended, ...]:
         """Why joins and installs are suspended here; nothing when they are not (PROTOCOL section 5)."""

@@ -28,6 +28,7 @@ from enigma_fed.wire.jsonrpc import BodyForm, Outcome
 __all__ = ["Reply", "RpcClient", "SigningRequest", "ToObject", "UnsignedReply"]
 
 T = TypeVar("T")
+U = TypeVar("U")
 
 _CALL_ID: Final = 1
 """One call a request, and the reply is bound to it by its signature: the id needs not vary."""
@@ -54,6 +55,10 @@ class Reply(Generic[T]):
     """From sending to the end of the reply, the connection set-up apart."""
     skew_s: int
     """The peer's clock less ours."""
+
+    def about(self, result: U) -> Reply[U]:
+        """The same reply with another result: a part of it, or what it means."""
+        return Reply(result, self.latency_s, self.skew_s)
 
 
 @dataclass(slots=True, eq=False)

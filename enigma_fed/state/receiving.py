@@ -31,6 +31,8 @@ class Reason(enum.StrEnum):
     """The answer breaks the format: its size, its depth, a value that is out of range."""
     UNSIGNED = "unsigned"
     """No signature bound to the question holds for the answer, or it is too large: it proves nothing."""
+    BAD_AWAY = "bad-away"
+    """The windows that it announces to be off in (`away`) break their rules."""
     NOT_ASKED = "not-asked"
     """A delta, or `unchanged`, where no state was named that it could be about."""
     WRONG_BASE = "wrong-base"

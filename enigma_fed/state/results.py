@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Final
 
 from enigma_fed.rpc.methods import EncodedResult
-from enigma_fed.wire import cbor, strictjson
+from enigma_fed.wire import away, cbor, strictjson
 from enigma_fed.wire.snapshot import snapshot_to_object
 from enigma_fed.wire.state import DeltaAnswer, FullState, StateAnswer, Unchanged, full_state_to_object
 from enigma_fed.wire.timestamps import to_text
+from enigma_fed.wire.windows import Window
 
 _KINDS: Final = {FullState: "full", DeltaAnswer: "delta", Unchanged: "unchanged"}
 
@@ -32,6 +33,7 @@ class StateResult(_EncodedOnce):
     def __init__(self, answer: StateAnswer) -> None:
         super().__init__()
         self.answer = answer
+        self._announcing: AnnouncingResult | None = None
 
     @property
     def kind(self) -> str:
@@ -50,6 +52,27 @@ class StateResult(_EncodedOnce):
         if isinstance(self.answer, FullState):
             return full_state_to_object(self.answer, binary=binary)
         return self.answer.to_object(binary=binary)
+
+    def announcing(self, windows: tuple[Window, ...]) -> EncodedResult:
+        """The same with the windows (in UTC) in which this node is off, if there are any."""
+        if not windows:
+            return self
+        if self._announcing is None or self._announcing.windows != windows:
+            self._announcing = AnnouncingResult(self, windows)
+        return self._announcing
+
+
+class AnnouncingResult(_EncodedOnce):
+    """A result with `away` beside it (PROTOCOL section 8)."""
+
+    def __init__(self, result: StateResult, windows: tuple[Window, ...]) -> None:
+        super().__init__()
+        self._result = result
+        self.windows = windows
+
+    def to_object(self, *, binary: bool) -> dict[str, object]:
+        """The result object."""
+        return {**self._result.to_object(binary=binary), away.MEMBER: away.to_object(self.windows)}
 
 
 class PlainResult(_EncodedOnce):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from enigma_fed.base import limits
 from enigma_fed.base.errors import FieldInvalid, WireError
@@ -30,6 +30,11 @@ def from_object(obj: object) -> tuple[Window, ...]:
     if sum(window.minutes for window in windows) > limits.AWAY_MINUTES:
         raise WireError(f"{MEMBER} holds more than {limits.AWAY_MINUTES} minutes of a day")
     return windows
+
+
+def beside(result: object) -> tuple[Window, ...]:
+    """The windows beside a result of get-state, none without the member; raises WireError."""
+    return from_object(result[MEMBER]) if isinstance(result, Mapping) and MEMBER in result else ()
 
 
 def parse_setting(text: str) -> tuple[Window, ...]:

@@ -12,6 +12,7 @@ from enigma_fed.base.errors import (
     OperationFailed,
     PeerUnreachable,
     RefusedByPeer,
+    StateRefused,
     StoreDamaged,
     UnsignedReply,
     WireError,
@@ -51,6 +52,7 @@ def test_a_result_survives() -> None:
         TokenUsed("by another"),
         RefusedByPeer("not-allowed", "no"),
         UnsignedReply("HTTP status 502"),
+        StateRefused("bad-signature", "the signature of its state: it does not hold"),
         WireError("the peer's state went back within its epoch"),
     ],
 )

@@ -23,6 +23,7 @@ from enigma_fed.base.errors import (
 from enigma_fed.base.rpc_errors import Busy, InvalidParams, UnknownPeer, UnknownToken
 from enigma_fed.base.tasks import Tasks
 from enigma_fed.federation.hooks import Hooks
+from enigma_fed.federation.presence import in_local_time
 from enigma_fed.federation.service import Federation
 from enigma_fed.federation.store import FederationStore
 from enigma_fed.rpc.methods import Standing
@@ -30,6 +31,7 @@ from enigma_fed.rpc.traffic import DayBytes
 from enigma_fed.wire import invite
 from enigma_fed.wire.join import JoinParams, joining_message
 from enigma_fed.wire.records import Node, Stage, TrustLevel
+from enigma_fed.wire.windows import parse_windows
 from tests.support import invitevectors
 from tests.support.fakenetwork import random_bytes
 from tests.support.identities import did, key, onion
@@ -237,3 +239,16 @@ async def test_invariant_6_only_a_confirmed_member_with_rights_may_go_on_streami
     assert home.federation.may_stream(did(1)) is may
     await home.federation.remove(str(member.did))
     assert home.federation.may_stream(did(1)) is False
+
+
+async def test_the_windows_that_a_member_announces_are_kept_and_shown(home: Offline) -> None:
+    await home.federation.accept_invite(invitevectors.signed(), OBSERVER, False)
+    windows = parse_windows(["23:00-07:00"])
+    home.federation.announced(did(1), windows)
+    home.federation.announced(did(2), windows)  # of nobody that we know
+    assert [view.announced_windows for view in home.federation.peers()] == [
+        [str(window) for window in in_local_time(windows, home.clock.wall())]
+    ]
+    assert set(home.store.observations) == {did(1)}
+    home.federation.announced(did(1), ())
+    assert home.federation.peers()[0].announced_windows == []

@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 
 from enigma_fed.state.results import PlainResult, StateResult
-from enigma_fed.wire import cbor, strictjson
+from enigma_fed.wire import away, cbor, strictjson
 from enigma_fed.wire.snapshot import App, Snapshot
 from enigma_fed.wire.state import DeltaAnswer, FullState, StateAnswer, Unchanged, answer_from_object
 from enigma_fed.wire.statedelta import Patch, StateDelta
+from enigma_fed.wire.windows import Window
 
 STATE = FullState(
     epoch=bytes(8),
@@ -45,3 +46,17 @@ def test_the_plain_form_is_the_snapshot_with_the_time_of_the_state() -> None:
         "apps": [{"id": "a", "status": "running", "version": None}],
         "cpu_usage_percent": 0.1,
     }
+
+
+@pytest.mark.parametrize("binary", [False, True])
+@pytest.mark.parametrize("answer", [STATE, DELTA, Unchanged()])
+def test_windows_stand_beside_any_answer_and_are_encoded_once(answer: StateAnswer, binary: bool) -> None:
+    result = StateResult(answer)
+    assert result.announcing(()) is result
+    told = result.announcing((Window(1380, 420),))
+    assert result.announcing((Window(1380, 420),)) is told
+    assert result.announcing((Window(1, 2),)) is not told
+    read = (cbor if binary else strictjson).decode(told.encoded(binary=binary), limit=10_000)
+    assert answer_from_object(read, binary=binary) == answer
+    assert away.beside(read) == (Window(1380, 420),)
+    assert "away" not in result.to_object(binary=binary), "frames of a stream do not have it"

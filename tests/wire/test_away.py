@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,6 +15,8 @@ from enigma_fed.base.errors import FieldInvalid, WireError
 from enigma_fed.wire import away
 from enigma_fed.wire.windows import Window, parse_windows
 
+VECTORS = json.loads((Path(__file__).parents[1] / "vectors" / "away.json").read_text(encoding="utf-8"))
+
 
 def test_windows_travel_as_pairs() -> None:
     windows = parse_windows(["23:00-07:00", "12:00-13:00"])
@@ -18,30 +24,28 @@ def test_windows_travel_as_pairs() -> None:
     assert away.from_object([[1380, 420], (720, 780)]) == windows
 
 
-@pytest.mark.parametrize(
-    ("said", "why"),
-    [
-        (None, "list"),
-        ({}, "list"),
-        ("23:00-07:00", "list"),
-        ([], "1 to 4"),
-        ([[number, number + 1] for number in range(limits.OFFLINE_WINDOWS + 1)], "1 to 4"),
-        ([[1, 2], [1, 2]], "twice"),
-        ([1380], "pair"),
-        (["ab"], "pair"),
-        ([[1, 2, 3]], "pair"),
-        ([[1, 1440]], "from 0 to 1439"),
-        ([[-1, 5]], "from 0 to 1439"),
-        ([[1, 2.0]], "integer"),
-        ([[True, 5]], "integer"),
-        ([["1", 5]], "integer"),
-        ([[[1], 5]], "integer"),
-        ([[5, 5]], "another minute"),
-    ],
-)
-def test_invariant_7_what_is_no_list_of_few_windows_is_refused(said: object, why: str) -> None:
-    with pytest.raises(WireError, match=why):
-        away.from_object(said)
+@pytest.mark.parametrize("row", VECTORS, ids=lambda row: row["name"])
+def test_invariant_7_the_vectors(row: dict[str, Any]) -> None:
+    if row.get("refused"):
+        with pytest.raises(WireError):
+            away.from_object(row["away"])
+    else:
+        windows = away.from_object(row["away"])
+        assert [str(window) for window in windows] == row["windows"]
+        assert away.to_object(windows) == row["away"]
+
+
+def test_a_whole_number_that_is_written_as_a_fraction_is_none() -> None:
+    with pytest.raises(WireError, match="integer"):
+        away.from_object([[1, 2.0]])
+
+
+def test_what_stands_beside_a_result() -> None:
+    assert away.beside({"unchanged": True, "away": [[1, 2]]}) == (Window(1, 2),)
+    for result in ({"unchanged": True}, None, []):
+        assert away.beside(result) == ()
+    with pytest.raises(WireError):
+        away.beside({"unchanged": True, "away": None})
 
 
 def test_who_is_off_nearly_all_day_is_refused() -> None:

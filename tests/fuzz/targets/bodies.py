@@ -10,7 +10,7 @@ from typing import Any, Final
 from enigma_fed.base import limits
 from enigma_fed.base.errors import WireError
 from enigma_fed.base.rpc_errors import Busy, InvalidParams, InvalidRequest, ParseError
-from enigma_fed.wire import jsonrpc, state, statedelta
+from enigma_fed.wire import away, jsonrpc, state, statedelta
 from enigma_fed.wire.join import JoinParams, JoinReply, TokenlessJoin
 from enigma_fed.wire.jsonrpc import BodyForm
 from enigma_fed.wire.records import TrustLevel
@@ -90,6 +90,19 @@ def get_state_params(form: BodyForm, data: bytes) -> bool:
         return False
     sent = form.decode(form.encode(params.to_object(binary=form.binary)), limits.REQUEST_BYTES)
     assert state.GetStateParams.from_object(sent, binary=form.binary) == params
+    return True
+
+
+def away_windows(form: BodyForm, data: bytes) -> bool:
+    """Windows that are read go round, are few, and leave a part of the day."""
+    value = _value(form, data)
+    windows = attempt(lambda: away.from_object(value), WireError)
+    if not isinstance(windows, tuple):
+        return False
+    sent = form.decode(form.encode(away.to_object(windows)), limits.REQUEST_BYTES)
+    assert away.from_object(sent) == windows
+    assert 0 < len(windows) <= limits.OFFLINE_WINDOWS
+    assert sum(window.minutes for window in windows) <= limits.AWAY_MINUTES
     return True
 
 
@@ -246,11 +259,18 @@ def _both(
         yield Target(f"{name}-{_WORDS[form]}", partial(read, form), partial(seeds, form), _TREES[form])
 
 
+def _windows(form: BodyForm) -> Iterable[bytes]:
+    rows = json.loads((VECTORS / "away.json").read_text(encoding="utf-8"))
+    for row in rows:
+        yield form.encode(row["away"])
+
+
 TARGETS: Final = (
     *_both("call", call, _calls),
     *_both("reply", reply, _replies),
     *_both("state-answer", answer, _answers),
     *_both("state-params", get_state_params, _params),
+    *_both("away", away_windows, _windows),
     *_both("join", join, _joins),
     *_both("tokenless-join", tokenless_join, _tokenless_joins),
     *_both("join-reply", join_reply, _join_replies),
