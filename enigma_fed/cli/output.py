@@ -35,6 +35,11 @@ def as_it_is(text: str) -> None:
     click.echo(text)
 
 
+def whole_text(text: str) -> None:
+    """Text with line ends of its own on standard output; who made it took out what steers a terminal."""
+    click.echo(text, nl=False)
+
+
 def data_json(value: object) -> None:
     """A view, or a list of views, as one line of JSON on standard output that cannot steer a terminal."""
     click.echo(printable_json(msgspec.json.encode(value).decode("utf-8")))

@@ -12,6 +12,7 @@ import click
 from enigma_fed.base.errors import Conflict, PeerNotFound, UsageError
 from enigma_fed.cli.context import CliContext, current
 from enigma_fed.cli.groups import Group
+from enigma_fed.cli.history import history
 from enigma_fed.cli.types import TRUST
 
 if TYPE_CHECKING:
@@ -319,3 +320,6 @@ def _done(here: CliContext, entry: PeerView, text: str) -> None:
         output.data_json(entry)
     else:
         output.talk(printable(text))
+
+
+peer.add_command(history)

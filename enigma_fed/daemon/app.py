@@ -28,6 +28,7 @@ from enigma_fed.daemon.clockstate import ClockState, newest_time
 from enigma_fed.daemon.control import ControlServer
 from enigma_fed.daemon.desk import Desk
 from enigma_fed.daemon.folder import take_folder
+from enigma_fed.daemon.history import begin_history, keep_history
 from enigma_fed.daemon.init import load_keys, make_node, node_view, own_address
 from enigma_fed.daemon.listeners import Listeners
 from enigma_fed.daemon.paths import Paths, prepare_runtime_dir
@@ -105,6 +106,7 @@ class RunningNode:
             clock,
             lambda *said: self.federation.announced(*said),  # noqa: PLW0108
         )
+        self._history = keep_history(paths.data_dir, self._key.did, clock, self._tasks)
         self.federation = Federation(
             store,
             self._key,
@@ -114,7 +116,7 @@ class RunningNode:
             random,
             self._tasks,
             self._caller,
-            Hooks(self._cut, self._has_a_way_out, self._another_copy, self._day_of),
+            Hooks(self._cut, self._has_a_way_out, self._another_copy, self._day_of, *self._history.hooks),
             poll_interval=settings.federation.poll_interval,
             streaming=Streaming(RpcStreamCaller(self._callers.streams), settings.federation.streams),
         )
@@ -133,6 +135,7 @@ class RunningNode:
     async def start(self, held: AsyncExitStack) -> None:
         """Start every part, and leave with `held` how to stop it; raises PortInUse, OperationFailed."""
         held.push_async_callback(self._tasks.close)
+        held.push_async_callback(self._history.close)
         held.push_async_callback(self._session.close)
         held.push_async_callback(self._tor.close)
         held.push_async_callback(self.federation.close)
@@ -144,6 +147,7 @@ class RunningNode:
         held.push_async_callback(self._control.close)
         await self._control.start()
         self.federation.start()
+        begin_history(self._history, self._state.current, self.federation, lambda: self._settings)
         self._tasks.start("clock watch", self._clock_state.watch())
         await self._tor.start()
         address = self._listeners.address or "no loopback address"
@@ -193,7 +197,7 @@ class RunningNode:
             disk_free=shutil.disk_usage(self._view.data_dir).free,
         )
         suspended = self.federation.suspended()
-        warnings = degraded.warnings(self.federation.store, suspended)
+        warnings = [*degraded.warnings(self.federation.store, suspended), *self._history.warnings()]
         return compose(
             self._view,
             self.federation.peers(),
@@ -220,7 +224,7 @@ class RunningNode:
         )
 
     def _make_control(self, paths: Paths) -> ControlServer:
-        desk = Desk(self.federation, self._view, self.status)
+        desk = Desk(self.federation, self._view, self.status, self._history)
         return ControlServer(paths.control_socket, desk.serve, group=paths.group(os.getegid()))
 
     def _make_tor(self, plan: TorPlan, paths: Paths) -> Tor:

@@ -8,6 +8,7 @@ from typing import Any, Final, Generic, TypeVar
 
 import msgspec
 
+from enigma_fed.wire.historyview import HistoryView
 from enigma_fed.wire.views import (
     InvalidView,
     InviteView,
@@ -88,6 +89,14 @@ class PeerOffline(Params, frozen=True):
     windows: list[str]
 
 
+class HistoryOf(Params, frozen=True):
+    """Parameters of `history`; without a `ref` that of this node."""
+
+    ref: str | None
+    resolution_s: int
+    since_s: int
+
+
 class PeerSync(Params, frozen=True):
     """Parameters of `peer_sync`; None means every peer."""
 
@@ -124,6 +133,7 @@ PEER_PAUSE: Final = Call[PeerView]("peer_pause", PeerPause, PeerView)
 PEER_OFFLINE: Final = Call[PeerView]("peer_offline", PeerOffline, PeerView)
 PEER_SYNC: Final = Call[list[PeerView]]("peer_sync", PeerSync, list[PeerView])
 PEER_PING: Final = Call[PingView]("peer_ping", PeerRef, PingView)
+HISTORY: Final = Call[HistoryView]("history", HistoryOf, HistoryView)
 RECOVERIES: Final = Call[list[RecoveryView]]("recoveries", NoParams, list[RecoveryView])
 ACCEPT_RECOVERED: Final = Call[list[RecoveryView]]("accept_recovered", NoParams, list[RecoveryView])
 INVALID: Final = Call[list[InvalidView]]("invalid", NoParams, list[InvalidView])
@@ -135,7 +145,16 @@ CALLS: Final[Mapping[str, Call[Any]]] = MappingProxyType(
         for call in (
             *(IDENTITY, STATUS, INVITE_CREATE, INVITE_ACCEPT, INVITE_LIST, INVITE_REVOKE),
             *(PEER_LIST, PEER_SHOW, PEER_APPROVE, PEER_TRUST, PEER_RENAME, PEER_REMOVE, PEER_PAUSE),
-            *(PEER_OFFLINE, PEER_SYNC, PEER_PING, RECOVERIES, ACCEPT_RECOVERED, INVALID, DROP_INVALID),
+            *(
+                PEER_OFFLINE,
+                PEER_SYNC,
+                PEER_PING,
+                HISTORY,
+                RECOVERIES,
+                ACCEPT_RECOVERED,
+                INVALID,
+                DROP_INVALID,
+            ),
         )
     }
 )

@@ -9,9 +9,12 @@ import msgspec
 
 from enigma_fed.base.errors import FieldInvalid
 from enigma_fed.base.ids import Did
+from enigma_fed.daemon import history
 from enigma_fed.daemon.calls import Call, Params
 from enigma_fed.daemon.degraded import recovery_views
+from enigma_fed.daemon.history import HistorySource
 from enigma_fed.federation.service import Federation
+from enigma_fed.wire.historyview import HistoryView
 from enigma_fed.wire.records import TrustLevel
 from enigma_fed.wire.views import (
     InvalidView,
@@ -29,11 +32,16 @@ class Desk:
     """Serves every call of daemon/calls.py; its methods bear the calls' names."""
 
     def __init__(
-        self, federation: Federation, node: NodeView, status: Callable[[], Awaitable[StatusView]]
+        self,
+        federation: Federation,
+        node: NodeView,
+        status: Callable[[], Awaitable[StatusView]],
+        kept: HistorySource,
     ) -> None:
         self._federation = federation
         self._node = node
         self._status = status
+        self._history = kept
 
     async def serve(self, call: Call[Any], params: Params) -> object:
         """Run one call with its typed params; raises EnigmaError."""
@@ -105,6 +113,14 @@ class Desk:
     async def peer_ping(self, ref: str) -> PingView:
         """One timed request."""
         return await self._federation.ping(ref)
+
+    async def history(self, ref: str | None, resolution_s: int, since_s: int) -> HistoryView:
+        """The gauges of a peer or, without a `ref`, of this node; raises PeerNotFound, FieldInvalid."""
+        if ref is not None:
+            peer = self._federation.peer(ref)
+            return await history.of_peer(self._history, peer, resolution_s, since_s)
+        status = await self._status()
+        return await history.of_this_node(self._history, self._node, status, resolution_s, since_s)
 
     async def recoveries(self) -> list[RecoveryView]:
         """What was recovered."""

@@ -16,7 +16,7 @@ from enigma_fed.base.errors import ConfigError, EnigmaError, StoreError
 from enigma_fed.config import Settings
 from enigma_fed.daemon import controlclient
 from enigma_fed.daemon.calls import INVITE_LIST, PEER_LIST, STATUS, NoParams
-from enigma_fed.daemon.checks import copies, listening, machine, node, peers, tor
+from enigma_fed.daemon.checks import copies, history, listening, machine, node, peers, tor
 from enigma_fed.daemon.checks.scene import Check, Scene, failure
 from enigma_fed.daemon.local import LocalOperations
 from enigma_fed.daemon.paths import SYSTEM_DATA_DIR, SYSTEM_RUNTIME_DIR, Paths
@@ -36,6 +36,7 @@ _OF_A_NODE: Final[tuple[tuple[str, Check], ...]] = (
     ("invites", peers.invites),
     ("peers", peers.away),
     ("clock of peers", peers.skew),
+    ("history", history.readable),
     ("logs", node.logs),
 )
 _OF_THE_SERVICE: Final[tuple[tuple[str, Check], ...]] = (

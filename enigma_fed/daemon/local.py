@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
+import time
 from typing import TypeVar, cast
 
 from enigma_fed.base.clock import SystemClock
+from enigma_fed.base.errors import EnigmaError
+from enigma_fed.base.ids import Did
 from enigma_fed.base.tasks import Tasks
 from enigma_fed.config import Settings
 from enigma_fed.daemon import degraded
@@ -19,6 +23,8 @@ from enigma_fed.daemon.status import compose
 from enigma_fed.federation.hooks import Hooks
 from enigma_fed.federation.service import Federation
 from enigma_fed.federation.store import FederationStore
+from enigma_fed.state.historyservice import HistoryFile
+from enigma_fed.state.historystore import forget_in_file
 from enigma_fed.storage.folderlock import FolderLock
 from enigma_fed.wire.views import StatusView
 
@@ -39,6 +45,7 @@ class LocalOperations(Operations):
 
     def _open(self, paths: Paths, settings: Settings) -> None:
         key, onion = load_keys(paths)
+        self._data_dir = paths.data_dir
         self._store = store = FederationStore(paths.data_dir)
         store.open(writable=self._lock is not None)
         self._node = node_view(key, onion, paths, settings)
@@ -51,9 +58,10 @@ class LocalOperations(Operations):
             os.urandom,
             Tasks(),
             None,
-            Hooks(),
+            Hooks(removed=self._removed),
         )
-        self.desk = Desk(self._federation, self._node, self._status)
+        past = HistoryFile(paths.data_dir, key.did, time.time, settings.federation.poll_interval)
+        self.desk = Desk(self._federation, self._node, self._status, past)
 
     def call(self, call: Call[R], params: Params) -> R:
         """Serve the call here; raises what the agent would, AgentNotRunning for what needs the network."""
@@ -63,6 +71,11 @@ class LocalOperations(Operations):
         """Give the folder's lock back."""
         if self._lock is not None:
             self._lock.release()
+
+    def _removed(self, did: Did) -> None:
+        """Its history goes with it; what cannot be done now does the agent's next start."""
+        with contextlib.suppress(EnigmaError):
+            forget_in_file(self._data_dir, did)
 
     async def _serve(self, call: Call[R], params: Params) -> object:
         try:

@@ -17,6 +17,7 @@ from enigma_fed.daemon import calls, controlclient, keys
 from enigma_fed.daemon.calls import Call, NoParams, Params
 from enigma_fed.daemon.paths import SYSTEM_CONTROL_SOCKET, SYSTEM_RUNTIME_DIR, Paths
 from enigma_fed.storage.folderlock import FolderLock
+from enigma_fed.wire.historyview import HistoryView
 from enigma_fed.wire.views import (
     InvalidView,
     InviteView,
@@ -132,6 +133,11 @@ class Operations:
     def peer_ping(self, ref: str) -> PingView:
         """One signed request, timed; raises AgentNotRunning without an agent."""
         return self.call(calls.PEER_PING, calls.PeerRef(ref=ref))
+
+    def history(self, ref: str | None, resolution_s: int, since_s: int) -> HistoryView:
+        """The gauges of a peer, without a `ref` of this node, in steps of 300 or 3600 seconds since then."""
+        params = calls.HistoryOf(ref=ref, resolution_s=resolution_s, since_s=since_s)
+        return self.call(calls.HISTORY, params)
 
     def recoveries(self) -> list[RecoveryView]:
         """The damaged files whose copies are used; empty when all is well."""

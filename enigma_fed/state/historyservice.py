@@ -8,10 +8,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from enigma_fed.base import limits
 from enigma_fed.base.clock import Clock
 from enigma_fed.base.errors import EnigmaError, StoreDamaged
 from enigma_fed.base.ids import Did
@@ -20,6 +21,7 @@ from enigma_fed.state.history import Pending, Ring, Sums, points, together, unti
 from enigma_fed.state.historystore import NAME, HistoryStore, read_file
 from enigma_fed.wire.historyview import HistoryPoint
 from enigma_fed.wire.snapshot import Snapshot
+from enigma_fed.wire.state import FullState
 
 _log = logging.getLogger(__name__)
 
@@ -37,27 +39,16 @@ class Series:
 class HistoryService:
     """The history of the running agent; `start` opens the file, `close` writes what is left."""
 
-    def __init__(
-        self,
-        store: HistoryStore,
-        own: Did,
-        clock: Clock,
-        tasks: Tasks,
-        *,
-        own_state: Callable[[], Awaitable[Snapshot]],
-        members: Callable[[], Collection[Did]],
-        interval: Callable[[], float],
-    ) -> None:
-        """`own` is this node, `interval` the seconds between two polls of a peer."""
+    def __init__(self, store: HistoryStore, own: Did, clock: Clock, tasks: Tasks) -> None:
+        """`own` is this node."""
         self.counts: Counter[str] = Counter()
         """`flushes`, `slots` written; `failed` flushes, whose samples are lost; `damaged` files set aside."""
         self._store = store
         self._own = own
         self._clock = clock
         self._tasks = tasks
-        self._own_state = own_state
-        self._members = members
-        self._interval = interval
+        self._members: Callable[[], Iterable[Did]] = tuple
+        self._interval: Callable[[], float] = lambda: limits.POLL_INTERVAL
         self._pending = Pending()
         self._gone: set[Did] = set()
         self._lock = asyncio.Lock()
@@ -65,9 +56,15 @@ class HistoryService:
         self._running: asyncio.Task[None] | None = None
         self._problem = ""
 
-    def start(self) -> None:
-        """Begin; needs a running loop."""
-        self._running = self._tasks.start("history", self._run())
+    def start(
+        self,
+        own_state: Callable[[], Awaitable[FullState]],
+        members: Callable[[], Iterable[Did]],
+        interval: Callable[[], float],
+    ) -> None:
+        """Begin; needs a running loop. `interval` is the seconds between two polls of a peer."""
+        self._members, self._interval = members, interval
+        self._running = self._tasks.start("history", self._run(own_state))
 
     def note(self, did: Did, snapshot: Snapshot, at: float) -> None:
         """A member, or this node, told this state at this Unix time; written by the next flush."""
@@ -78,6 +75,11 @@ class HistoryService:
         self._pending.forget(did)
         self._gone.add(did)
         self._tasks.start("history removal", self._flush())
+
+    @property
+    def hooks(self) -> tuple[Callable[[Did, Snapshot, float], None], Callable[[Did], None]]:
+        """`note` and `forget`, for whoever stores states and removes members."""
+        return self.note, self.forget
 
     def warnings(self) -> list[str]:
         """Sentences for `status`."""
@@ -104,9 +106,9 @@ class HistoryService:
             await self._flush()
             await self._store.close()
 
-    async def _run(self) -> None:
+    async def _run(self, own_state: Callable[[], Awaitable[FullState]]) -> None:
         while True:
-            self.note(self._own, await self._own_state(), self._clock.wall())
+            self.note(self._own, (await own_state()).snapshot, self._clock.wall())
             await self._flush()
             await self._clock.sleep(until_sample(self._clock.wall()))
 

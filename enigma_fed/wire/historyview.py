@@ -33,7 +33,5 @@ class HistoryView(View, frozen=True, kw_only=True):
     mem_total_bytes: int | None = None
     """By its newest state."""
     disk_total_bytes: int | None = None
-    recorded: bool = True
-    """Whether a history could be read at all."""
     problem: str = ""
-    """Why there is none, or why it began anew: a sentence."""
+    """Why nothing could be read, or why it began anew: a sentence."""

@@ -17,6 +17,7 @@ from enigma_fed.cli.context import CliContext, Flags
 from enigma_fed.cli.main import COMMANDS, cli, main
 from enigma_fed.daemon.operations import Operations
 from enigma_fed.identity.nodekey import NodeKey
+from enigma_fed.wire.historyview import HistoryPoint, HistoryView
 from enigma_fed.wire.invite import draft
 from enigma_fed.wire.records import TrustLevel
 from enigma_fed.wire.views import (
@@ -60,6 +61,29 @@ PEER = PeerView(
 )
 
 
+HISTORY = HistoryView(
+    did=DID,
+    name="cellar",
+    resolution_s=300,
+    since="2026-11-19T08:50:00Z",
+    until="2026-11-20T08:50:00Z",
+    mem_total_bytes=2**32,
+    points=[
+        HistoryPoint(
+            at="2026-11-20T08:35:00Z",
+            heard=True,
+            cpu_usage_percent=12.5,
+            mem_used_bytes=2**30,
+            apps_running=3.0,
+            samples=5,
+        ),
+        HistoryPoint(at="2026-11-20T08:40:00Z", heard=None),
+        HistoryPoint(at="2026-11-20T08:45:00Z", heard=False),
+        HistoryPoint(at="2026-11-20T08:50:00Z", heard=True, cpu_usage_percent=99.0, samples=1),
+    ],
+)
+
+
 def _code() -> str:
     """A sound code of a home that the node does not know."""
     made = draft(
@@ -100,6 +124,7 @@ class FakeNode(Operations):
     invites: list[InviteView] = field(default_factory=lambda: [INVITE])
     calls: list[tuple[Any, ...]] = field(default_factory=list)
     error: Exception | None = None
+    past: HistoryView = field(default_factory=lambda: HISTORY)
     recovered: list[RecoveryView] = field(default_factory=list)
     unusable: list[InvalidView] = field(default_factory=list)
 
@@ -194,6 +219,10 @@ class FakeNode(Operations):
     def peer_sync(self, ref: str | None) -> list[PeerView]:
         self._call("peer_sync", ref)
         return self.peers
+
+    def history(self, ref: str | None, resolution_s: int, since_s: int) -> HistoryView:
+        self._call("history", ref, resolution_s, since_s)
+        return self.past
 
     def recoveries(self) -> list[RecoveryView]:
         return self.recovered

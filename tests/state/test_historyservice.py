@@ -15,6 +15,7 @@ from enigma_fed.state.history import LONG, SHORT, Ring, Sums, until_sample
 from enigma_fed.state.historyservice import HistoryFile, HistoryService
 from enigma_fed.state.historystore import NAME, HistoryStore
 from enigma_fed.wire.snapshot import Snapshot
+from enigma_fed.wire.state import FullState
 from tests.support.identities import did
 from tests.support.manualclock import ManualClock
 
@@ -50,21 +51,16 @@ class Keeper:
         self.members = {ATTIC, BARN}
         self.tasks = Tasks()
         self.store = FaultyStore(folder)
-        self.service = HistoryService(
-            self.store,
-            OWN,
-            clock,
-            self.tasks,
-            own_state=self._own_state,
-            members=lambda: self.members,
-            interval=lambda: 60,
-        )
+        self.service = HistoryService(self.store, OWN, clock, self.tasks)
 
-    async def _own_state(self) -> Snapshot:
-        return STATE
+    def start(self) -> None:
+        self.service.start(self._own_state, lambda: self.members, lambda: 60)
+
+    async def _own_state(self) -> FullState:
+        return FullState(epoch=b"", started=0, seq=1, ts=0, snapshot=STATE, signature=b"")
 
     async def begun(self) -> None:
-        self.service.start()
+        self.start()
         await self.settled()
 
     async def settled(self) -> None:
@@ -144,7 +140,7 @@ async def test_what_is_left_is_written_at_the_end_and_found_by_the_next_start(
     keeper.hear()
     await keeper.end()
     again = Keeper(keeper.folder, clock)
-    again.service.start()
+    again.start()
     await again.settled()
     again.hear()
     assert await again.samples() == [2]
@@ -273,7 +269,7 @@ async def test_a_file_of_a_newer_version_stays_and_what_is_heard_is_shown_all_th
 
 
 async def test_an_end_in_the_middle_of_the_start_leaves_nothing_open(keeper: Keeper) -> None:
-    keeper.service.start()
+    keeper.start()
     await asyncio.sleep(0)
     await keeper.end()
     assert not keeper.store.is_open
