@@ -17,6 +17,8 @@ from enigma_fed.wire.state import Have
 from enigma_fed.wire.stream import CloseCode
 from enigma_fed.wire.websocket import Frame, FrameReader, Opcode
 
+_LITTLE: Final = 4096
+"""Bytes that may wait when more is written: pongs and small steps, which uvloop sends a turn later."""
 _NOTHING: Final = (False, b"")
 """What aiohttp is told of every piece: go on, nothing is left."""
 
@@ -59,7 +61,7 @@ class Publisher(Protocol):
 
 
 class StreamLink:
-    """Sends and reads the frames of one connection; what waits to be sent is one frame at most."""
+    """Sends and reads the frames of one connection; a frame and a few KiB wait to be sent at most."""
 
     def __init__(self, transport: asyncio.Transport) -> None:
         self._transport = transport
@@ -76,7 +78,11 @@ class StreamLink:
         """Whether a frame would be sent at once: no older one waits for a connection that is slow."""
         if self._subscription is None or self._over:
             return False
-        return not self._transport.is_closing() and not self._transport.get_write_buffer_size()
+        return not self._transport.is_closing() and not self._is_stuck
+
+    @property
+    def _is_stuck(self) -> bool:
+        return self._transport.get_write_buffer_size() > _LITTLE
 
     def send(self, message: bytes) -> None:
         """Send a binary frame; call it only while `ready`."""
@@ -96,7 +102,7 @@ class StreamLink:
         """Say why, and wait a moment for the answer; or drop it, when even older bytes are not taken."""
         if self._over:
             return
-        if self._subscription is None or self._transport.get_write_buffer_size():
+        if self._subscription is None or self._is_stuck:
             self.drop()
             return
         self._over = True

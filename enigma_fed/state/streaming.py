@@ -181,8 +181,6 @@ class StreamPublisher:
             now = self._clock.boot()
             for stream in tuple(self._streams.values()):
                 code = stream.window.ending(now)
-                if code is None and not self._may_stream(stream.did):
-                    code = CloseCode.TRUST_CHANGED
                 if code is None:
                     self.pump(stream)
                 else:

@@ -113,6 +113,18 @@ def test_we_read_what_the_library_writes(kind: Opcode) -> None:
     assert frames == [Frame(kind, payload) for payload in (b"", b"some", b"x" * 64)]
 
 
+def test_invariant_7_only_whole_frames_of_three_kinds_are_read() -> None:
+    """Of all first bytes: a binary message, a ping and a close, each whole and not compressed."""
+    taken = set()
+    for first in range(256):
+        try:
+            taken |= {frame.opcode for frame in FrameReader(64).feed(bytes((first, 0x80)) + bytes(4))}
+        except WireError:
+            continue
+        assert first in {0x82, 0x88, 0x89}
+    assert taken == {Opcode.BINARY, Opcode.CLOSE, Opcode.PING}
+
+
 @given(st.lists(st.binary(max_size=200), max_size=8))
 def test_a_reader_holds_less_than_one_frame(pieces: list[bytes]) -> None:
     reader = FrameReader(16)
