@@ -14,7 +14,9 @@ from enigma_fed.federation.client import RpcPeerCaller
 from enigma_fed.federation.service import Federation
 from enigma_fed.rpc.endpoint import RpcEndpoint
 from enigma_fed.rpc.traffic import Traffic
+from enigma_fed.state.historyservice import HistoryService
 from enigma_fed.state.service import StateService
+from enigma_fed.state.streaming import StreamPublisher
 from enigma_fed.transports.tor.status import TorStatus
 
 
@@ -35,3 +37,5 @@ class Parts:
     endpoint: RpcEndpoint
     listeners: Listeners
     traffic: Traffic
+    publisher: StreamPublisher | None = None
+    history: HistoryService | None = None

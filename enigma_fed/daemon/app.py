@@ -221,6 +221,8 @@ class RunningNode:
             endpoint=self._endpoint,
             listeners=self._listeners,
             traffic=self._traffic,
+            publisher=self._publisher,
+            history=self._history,
         )
 
     def _make_control(self, paths: Paths) -> ControlServer:

@@ -7,6 +7,7 @@ from typing import Final
 
 from enigma_fed.daemon.metricsofnode import AGENT, MACHINE, TOR
 from enigma_fed.daemon.metricsofpeers import ASKED, PEERS, SERVED, STORED
+from enigma_fed.daemon.metricsofstates import HISTORY, STATES, STREAMS
 from enigma_fed.daemon.metricsvalues import Family
 
 SECTIONS: Final = MappingProxyType(
@@ -17,7 +18,9 @@ SECTIONS: Final = MappingProxyType(
         "Peers": PEERS,
         "What is asked of peers": ASKED,
         "What peers are answered": SERVED,
-        "What is written": STORED,
+        "States": STATES,
+        "Streams of states": STREAMS,
+        "What is written": (*STORED, *HISTORY),
     }
 )
 FAMILIES: Final[tuple[Family, ...]] = tuple(family for found in SECTIONS.values() for family in found)

@@ -14,10 +14,12 @@ from enigma_fed.base import limits
 from enigma_fed.base.histogram import Histogram
 from enigma_fed.daemon.adminparts import Parts
 from enigma_fed.daemon.readiness import Room
+from enigma_fed.federation.glance import Glance
+from enigma_fed.rpc.traffic import DayBytes
 from enigma_fed.wire.adminviews import ReadinessView
 from enigma_fed.wire.records import Node, Observation
 from enigma_fed.wire.state import FullState
-from enigma_fed.wire.views import PeerView
+from enigma_fed.wire.viewbuild import age
 
 _AT_ONCE: Final = 20
 """Peers that are looked at before the loop gets its turn."""
@@ -54,6 +56,11 @@ class Crowd:
     others: int = 0
     """Peers without metrics of their own."""
 
+    @property
+    def has_room(self) -> bool:
+        """Whether one more may have metrics of its own."""
+        return len(self.named) < limits.METRICS_PEERS
+
     def add(self, facts: PeerFacts, node: Node) -> None:
         """Count one more."""
         self.liveness[facts.liveness] += 1
@@ -61,7 +68,7 @@ class Crowd:
         self.stages[node.stage.value] += 1
         self.paused += node.paused
         self.failing += facts.failures > 0
-        if len(self.named) < limits.METRICS_PEERS and facts.label not in self.named:
+        if self.has_room and facts.label not in self.named:
             self.named[facts.label] = facts
         else:
             self.others += 1
@@ -95,29 +102,29 @@ class Scene:
 
 async def look_at_peers(parts: Parts) -> Crowd:
     """Every peer, a few at a time: a thousand of them must not hold the loop."""
-    crowd = Crowd()
-    wall, seen = parts.clock.wall(), parts.federation.store.observations
-    for number, (node, view) in enumerate(parts.federation.members()):
+    crowd, wall = Crowd(), parts.clock.wall()
+    for number, found in enumerate(parts.federation.glances()):
         if number % _AT_ONCE == _AT_ONCE - 1:
             await asyncio.sleep(0)
-        crowd.add(_facts(node, view, seen.get(node.did), wall), node)
+        day = parts.traffic.day(found.node.did.public_key) if crowd.has_room else None
+        crowd.add(_facts(found, day, wall), found.node)
     return crowd
 
 
-def _facts(node: Node, view: PeerView, seen: Observation | None, wall: float) -> PeerFacts:
-    heard = seen.last_seen if seen is not None else None
-    state = seen.state if seen is not None else None
+def _facts(found: Glance, day: DayBytes | None, wall: float) -> PeerFacts:
+    seen = found.seen or Observation(did=found.node.did)
+    state = seen.state
     return PeerFacts(
-        label=node.did.short,
-        liveness=view.liveness,
-        heard_age=None if heard is None else max(0.0, wall - heard),
-        state_age=view.age_s,
+        label=found.node.did.short,
+        liveness=found.liveness.value,
+        heard_age=found.heard_age,
+        state_age=None if state is None else age(wall, state.started + state.ts, seen),
         state_seq=None if state is None else state.seq,
-        failures=seen.failures if seen is not None else 0,
-        latency=None if view.latency_ms is None else view.latency_ms / 1000,
-        skew=view.skew_s,
-        received=view.bytes_in,
-        sent=view.bytes_out,
+        failures=seen.failures,
+        latency=None if seen.latency_ms is None else seen.latency_ms / 1000,
+        skew=seen.skew_s,
+        received=None if day is None else day.received,
+        sent=None if day is None else day.sent,
     )
 
 

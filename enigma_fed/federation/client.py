@@ -17,7 +17,14 @@ from enigma_fed.wire import away
 from enigma_fed.wire.join import JoinParams, JoinReply
 from enigma_fed.wire.jsonrpc import BodyForm
 from enigma_fed.wire.records import Node
-from enigma_fed.wire.state import GetStateParams, Have, StateAnswer, answer_from_object
+from enigma_fed.wire.state import (
+    DeltaAnswer,
+    FullState,
+    GetStateParams,
+    Have,
+    StateAnswer,
+    answer_from_object,
+)
 from enigma_fed.wire.windows import Window
 
 if TYPE_CHECKING:  # the HTTP client is slow to import, and commands without an agent do without it
@@ -98,6 +105,8 @@ class RpcPeerCaller:
         self._announced = announced
         self.polls: Counter[str] = Counter()
         """Questions for a peer's state by how they ended: `ok`, or the word of the error."""
+        self.answers: Counter[str] = Counter()
+        """Answers by what they are: `full`, `delta`, `unchanged`; not checked yet."""
         self.poll_durations = Histogram(_DURATIONS)
 
     async def get_state(self, node: Node, have: Have | None) -> Reply[StateAnswer]:
@@ -106,6 +115,7 @@ class RpcPeerCaller:
         try:
             reply = await self._get_state(node, have)
             outcome = "ok"
+            self.answers[_kind(reply.result)] += 1
         except EnigmaError as error:
             outcome = error.code
             raise
@@ -138,3 +148,9 @@ def _read_state(result: object) -> tuple[StateAnswer, tuple[Window, ...]]:
         return answer, away.beside(result)
     except WireError as error:
         raise StateRefused(Reason.BAD_AWAY, error.detail) from None
+
+
+def _kind(answer: StateAnswer) -> str:
+    if isinstance(answer, FullState):
+        return "full"
+    return "delta" if isinstance(answer, DeltaAnswer) else "unchanged"

@@ -33,7 +33,7 @@ def show(
         path_ready=path_ready,
         running=running,
         paused=node.paused,
-        off=_off_now(node.offline_windows, announced, minute_of_day(wall)),
+        off=off_now(node.offline_windows, announced, minute_of_day(wall)),
         failures=seen.failures if seen is not None else 0,
         problem=seen.last_error if seen is not None else None,
         next_poll=next_poll,
@@ -55,7 +55,7 @@ def in_local_time(windows: Iterable[Window], unix: float) -> tuple[Window, ...]:
     return tuple(window.shifted(offset) for window in windows)
 
 
-def _off_now(ours: Iterable[Window], announced: Iterable[Window], minute: int) -> Off | None:
+def off_now(ours: Iterable[Window], announced: Iterable[Window], minute: int) -> Off | None:
     """The window of our owner, else of the peer, that holds this minute."""
     for windows, by_itself in ((ours, False), (announced, True)):
         for window in windows:

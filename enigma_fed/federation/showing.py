@@ -12,6 +12,7 @@ from enigma_fed.base.errors import PeerNotFound
 from enigma_fed.base.ids import Did
 from enigma_fed.federation import inviting
 from enigma_fed.federation.door import Door
+from enigma_fed.federation.glance import Glance, glance
 from enigma_fed.federation.hooks import Hooks
 from enigma_fed.federation.lookup import find_peer
 from enigma_fed.federation.names import NameBook
@@ -67,9 +68,20 @@ class Showing(Door):
             *(invalid_view(raw) for raw in membership.nodes.invalid),
         ]
 
-    def members(self) -> Iterator[tuple[Node, PeerView]]:
-        """Each member with what is shown of it, made one by one; the members are those of now."""
-        return ((node, self._view(node)) for node in self._store.membership.nodes.nodes)
+    def glances(self) -> Iterator[Glance]:
+        """Each member in few values, made one by one; the members are those of now."""
+        observations, ready = self._store.observations, self._hooks.path_ready()
+        wall, boot = self._clock.wall(), self._clock.boot()
+        for node in self._store.membership.nodes.nodes:
+            yield glance(
+                node,
+                observations.get(node.did),
+                wall=wall,
+                boot=boot,
+                heard=self._heard_at.get(node.did),
+                interval=self._interval,
+                path_ready=ready,
+            )
 
     @property
     def state_refusals(self) -> Counter[str]:

@@ -80,7 +80,8 @@ class StreamPublisher:
         self._working: tuple[asyncio.Task[None], ...] = ()
         self._closed = False
         self.statistics: Counter[str] = Counter()
-        """`opened`, `frames`, `bytes`, and `ended-<why>`: a close code's name, `cut`, or `lost`."""
+        """`opened`, `frames`, `bytes`, `conflated` (numbers that frames passed over), and
+        `ended-<why>`: a close code's name, `cut`, or `lost`."""
 
     def __len__(self) -> int:
         return len(self._streams)
@@ -147,7 +148,10 @@ class StreamPublisher:
             return
         message = newest.encoded(binary=True)
         stream.link.send(message)
-        stream.window.sent(self._have(newest), self._clock.boot())
+        before, now = stream.window.have, self._have(newest)
+        if before is not None and before.epoch == now.epoch:
+            self.statistics["conflated"] += max(0, now.seq - before.seq - 1)
+        stream.window.sent(now, self._clock.boot())
         self.statistics["frames"] += 1
         self.statistics["bytes"] += len(message)
 

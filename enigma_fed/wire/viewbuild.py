@@ -81,7 +81,7 @@ def peer_view(
         next_poll_at=None if next_poll is None else _time(round(next_poll)),
         offline_windows=[str(window) for window in node.offline_windows],
         announced_windows=[str(window) for window in announced],
-        age_s=None if state is None else _age(now, state_at, observation),
+        age_s=None if state is None else age(now, state_at, observation),
         via=observation.via.value if observation and observation.via else None,
         latency_ms=observation.latency_ms if observation else None,
         skew_s=observation.skew_s if observation else None,
@@ -242,8 +242,8 @@ def _state(node: Node, observation: Observation | None) -> tuple[int, Snapshot |
     return node.last_seen or node.added_at, node.last_state
 
 
-def _age(now: float, state_at: int, observation: Observation | None) -> float:
-    """Seconds since the peer took the state, its clock corrected by the skew that it showed."""
+def age(now: float, state_at: int, observation: Observation | None) -> float:
+    """Seconds since the peer took a state at `state_at`, its clock corrected by the skew that it showed."""
     skew = observation.skew_s if observation is not None and observation.skew_s is not None else 0
     return max(0.0, round(now - (state_at - skew), 1))
 

@@ -11,6 +11,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import AsyncIterator
+from unittest.mock import MagicMock
 
 import aiohttp
 import pytest
@@ -128,6 +129,43 @@ async def test_counters_only_rise_and_what_happened_is_in_them(agent: Agent, pat
     assert 'reply="evicted"' not in text
 
 
+async def test_streams_and_the_history_are_told_both_ways(
+    agent: Agent, paths: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publisher, history, outbound = MagicMock(), MagicMock(), MagicMock()
+    publisher.__len__.return_value = 2
+    publisher.statistics = Counter({"opened": 5, "frames": 9, "bytes": 99, "conflated": 1, "ended-cut": 3})
+    history.counts = Counter({"flushes": 4, "slots": 40, "failed": 1})
+    outbound.open = 3
+    outbound.counts = Counter({"opened": 6, "resumed": 1, "full": 5, "frames": 8})
+    outbound.ends, outbound.not_opened = Counter({"silent": 2}), Counter({"not-offered": 1})
+    parts = dataclasses.replace(agent.node._parts(), publisher=publisher, history=history)
+    monkeypatch.setattr(type(agent.node.federation), "streams", outbound)
+    metrics = Metrics(parts, DiskRoom(parts.data_dir, parts.tasks), is_ready, Counter())
+    text = (await metrics.text(Form.PROMETHEUS)).decode()
+    for line in (
+        'streams{direction="in"} 2.0',
+        'streams{direction="out"} 3.0',
+        'streams_opened_total{direction="in"} 5.0',
+        'streams_opened_total{direction="out"} 6.0',
+        'streams_began_total{how="resumed"} 1.0',
+        'streams_ended_total{direction="in",reason="cut"} 3.0',
+        'streams_ended_total{direction="out",reason="silent"} 2.0',
+        'streams_not_opened_total{reason="not-offered"} 1.0',
+        'stream_frames_total{direction="out"} 8.0',
+        "stream_sent_bytes_total 99.0",
+        "stream_conflated_total 1.0",
+        "history_flushes_total 4.0",
+        "history_slots_total 40.0",
+        "history_flush_failures_total 1.0",
+    ):
+        assert f"\nenigma_fed_{line}\n" in text, line
+
+
+async def is_ready() -> ReadinessView:
+    return ReadinessView(ready=True, reasons=[])
+
+
 def test_nothing_of_ours_is_in_the_librarys_own_registry() -> None:
     assert not [metric.name for metric in REGISTRY.collect() if metric.name.startswith("enigma_fed")]
 
@@ -191,7 +229,7 @@ async def test_invariant_7_a_thousand_peers_are_looked_at_a_few_at_a_time(agent:
     crowd = await look_at_peers(agent.node._parts())
     counting.cancel()
     assert crowd.liveness.total() == 1000
-    assert turns >= 1000 // 20
+    assert turns >= 1000 // 20, "each turn of the loop looks at twenty"
 
 
 async def test_invariant_8_of_a_peer_only_the_shortened_did_is_told(agent: Agent, paths: Paths) -> None:
