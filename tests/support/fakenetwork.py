@@ -20,6 +20,7 @@ from enigma_fed.federation.client import GET_STATE, PEER_JOINED, PeerCaller
 from enigma_fed.federation.hooks import Hooks
 from enigma_fed.federation.service import Federation
 from enigma_fed.federation.store import FederationStore
+from enigma_fed.federation.subscriptions import Streaming
 from enigma_fed.rpc.client import Reply
 from enigma_fed.rpc.methods import Standing
 from enigma_fed.wire.join import JoinParams, JoinReply
@@ -89,6 +90,7 @@ class Home:
                 state_stored=lambda *what: self.told.append(what),
                 removed=self.removed.append,
             ),
+            streaming=self.network.streaming(self),
         )
         self.network.serve(self)
         self.federation.start()
@@ -156,6 +158,10 @@ class Network:
     def caller(self, home: Home) -> PeerCaller:
         """How this home, which starts, calls the others."""
         return Caller(self, home)
+
+    def streaming(self, home: Home) -> Streaming | None:
+        """How this home, which starts, gets streams of the others; asked for after `caller`."""
+        return None
 
     def serve(self, home: Home) -> None:
         """This home, which starts, is to be reached from now on."""

@@ -59,13 +59,19 @@ class Judge:
         if message.startswith(LABEL):
             self.publisher(public_key).signed.add(message)
 
-    def answer(self, public_key: bytes, have: Place | None, result: dict[str, Any], newest: Place) -> None:
-        """An honest home's answer to `have`, as it leaves: by the rule, and about its newest state."""
+    def answer(
+        self, public_key: bytes, have: Place | None, result: dict[str, Any], newest: Place | None
+    ) -> Place:
+        """An honest home's answer to `have`, as it leaves: by the rule, and about its newest state.
+
+        The state that its receiver has then. `newest` is None where that cannot be told.
+        """
         if "unchanged" in result:
             self.counts["unchanged"] += 1
             assert result == {"unchanged": True}
             assert have == newest, "unchanged, though the caller has another state"
-            return
+            assert have is not None
+            return have
         publisher = self.publisher(public_key)
         if "delta" in result:
             assert have is not None, "a delta for nothing"
@@ -74,7 +80,7 @@ class Judge:
             self.counts["full"] += 1
             place = Place(result["epoch"], result["seq"])
             started, ts, state = result["started"], result["ts"], rule.from_object(result["state"])
-        assert place == newest, f"not the newest: {place} where {newest} is"
+        assert newest is None or place == newest, f"not the newest: {place} where {newest} is"
         message = rule.message(public_key, place.epoch, started, place.seq, ts, state)
         assert message in publisher.signed, "an answer with a state that was not signed"
         assert rule.holds(public_key, message, result["sig"]), "an answer whose signature does not hold"
@@ -82,6 +88,7 @@ class Judge:
         assert before == state, "two states with one number"
         publisher.started[place.epoch] = started
         publisher.shapes.add(rule.written(state))
+        return place
 
     def _delta(
         self, publisher: Publisher, have: Place, result: dict[str, Any]
@@ -109,10 +116,12 @@ class Judge:
         self._shown[life, public_key] = place, message
         if before is None:
             return
+        if liar and len(publisher.epochs) > 1:
+            return  # it can name any epoch that it ever had, and that is then a new one
         if before.epoch == place.epoch:
             assert before.seq <= place.seq, f"{before.seq} went back to {place.seq}"
             assert before.seq < place.seq or content == message, "another state with the same number"
-        elif not liar:  # its own signed answer can name any epoch that it ever had
+        else:
             known = publisher.epochs
             assert known.index(before.epoch) <= known.index(place.epoch), "an epoch that was over came back"
 

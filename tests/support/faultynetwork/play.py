@@ -151,9 +151,9 @@ async def heal(network: FaultyNetwork) -> None:
     raise AssertionError(network.behind())
 
 
-async def played(seed: int, moves: int = 60, homes: int = 3) -> Counter[str]:
-    """A whole history of this seed; what happened in it."""
-    network = FaultyNetwork(seed, homes)
+async def played(network: FaultyNetwork, moves: int = 60) -> Counter[str]:
+    """A whole history on this network; what happened in it."""
+    seed = network.office.seed
     await network.begin()
     try:
         await play(network, seed, moves)

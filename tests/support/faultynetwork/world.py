@@ -114,26 +114,46 @@ class StateHome(Home):
     async def end(self, *, kill: bool) -> None:
         """Stop, or die."""
         self.up = False
+        self.network.ended(self)
         await (self.die() if kill else self.stop())
         self.network.judge.forgets(self.life)
 
     async def answer(self, caller: Caller, params: GetStateParams) -> Result:
         """The method that peers call."""
         result = await self.service.answer(params)
-        self._note(full_state_to_object(await self.service.current(), binary=True))
+        self.note(full_state_to_object(await self.service.current(), binary=True))
         if self.lie is None or params.plain:
             return result
+        return self.told_lie(None if params.have is None else Place(params.have.epoch, params.have.seq))
+
+    def told_lie(self, have: Place | None) -> Said:
+        """What it says to somebody who has this."""
+        assert self.lie is not None
         self.lied = True
         self.network.office.counts["lies"] += 1
-        self.liar.have = None if params.have is None else Place(params.have.epoch, params.have.seq)
+        self.liar.have = have
         others = [home.liar.current for home in self.network.people if home is not self]
         self.liar.others = [full for full in others if full]
         return Said(self.lie(self.liar))
 
-    def _note(self, full: dict[str, Any]) -> None:
+    def note(self, full: dict[str, Any]) -> None:
+        """Remember what it would honestly say."""
         if self.liar.current and full != self.liar.current:
             self.liar.past = [*self.liar.past, self.liar.current][-50:]
         self.liar.current = full
+
+    def publish(self) -> None:
+        """A state service for this life."""
+        machine = self.machine
+        self.service = StateService(
+            self.key,
+            self.clock,
+            self.epoch,
+            machine,
+            lambda: machine.tor,
+            self.tasks,
+            lambda: machine.apps,
+        )
 
     def newest(self) -> Place | None:
         """What its key signed last in this epoch."""
@@ -183,16 +203,7 @@ class FaultyNetwork(Network):
 
     def serve(self, home: Home) -> None:
         assert isinstance(home, StateHome)
-        machine = home.machine
-        home.service = StateService(
-            home.key,
-            home.clock,
-            home.epoch,
-            machine,
-            lambda: machine.tor,
-            home.tasks,
-            lambda: machine.apps,
-        )
+        home.publish()
         get_state = Method(GET_STATE, GetStateParams, home.answer, TrustLevel.OBSERVER, open_to_self=True)
         self._endpoints[home.onion] = RpcEndpoint(
             home.key, MethodTable((get_state,)), home.federation, home.clock, os.urandom
@@ -201,6 +212,9 @@ class FaultyNetwork(Network):
     def cut(self, home: Home, did: Did) -> None:
         self._endpoints[home.onion].cut(did)
         self._clients[home.onion].cut(did)
+
+    def ended(self, home: StateHome) -> None:
+        """This home ends."""
 
     @property
     def busy(self) -> bool:
@@ -242,7 +256,7 @@ class FaultyNetwork(Network):
             f"{home.name} holds {home.held(other)} of {other.name}, which is at {other.newest()}"
             for home in self.people
             for other in self.people
-            if other is not home and home.held(other) != other.newest()
+            if other is not home and (home.held(other) is None or home.held(other) != other.newest())
         ]
 
     async def _handle(self, onion: OnionAddress, request: ArrivingRequest) -> web.Response:
@@ -255,11 +269,13 @@ class FaultyNetwork(Network):
         if not home.up or home.life != life:
             raise aiohttp.ServerDisconnectedError
         assert isinstance(response, web.Response)
-        if home.lie is None and not home.lied and response.status == _OK:
-            self._judge(home, asked, cast(bytes, response.body))
+        self.judge_answer(home, asked, response.status, cast(bytes, response.body))
         return response
 
-    def _judge(self, home: StateHome, asked: bytes, answered: bytes) -> None:
+    def judge_answer(self, home: StateHome, asked: bytes, status: int, answered: bytes) -> None:
+        """Show the judge what an honest home answers."""
+        if home.lied or status != _OK:
+            return
         reply = rule.read(answered)
         if "result" not in reply:
             return
