@@ -43,6 +43,11 @@ def test_the_numbers_of_the_text_are_those_of_the_code() -> None:
         f"it remembers its last {limits.STATES_REMEMBERED},",
         f"Gauges are read every {limits.STATE_SAMPLE_INTERVAL} s",
         f"in one masked frame with at most {limits.STREAM_MESSAGE_BYTES} bytes",
+        f"At most {limits.STREAMS_INBOUND} streams are open",
+        f"At most {limits.STREAM_WINDOW} frames are not acknowledged",
+        f"a frame was not acknowledged for {limits.STREAM_SLOW} s",
+        f"the subscriber sent nothing for {limits.STREAM_SILENCE} s",
+        f"at most {limits.STREAM_MESSAGES} in a second after the",
     ):
         assert sentence in TEXT, sentence
 
