@@ -1,17 +1,20 @@
-"""A home of its own for each test, with sockets in a folder of a short name."""
+"""Homes of its own for each test, with sockets in a folder of a short name."""
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from enigma_fed import config
 from enigma_fed.config import Settings
 from enigma_fed.daemon.paths import Paths
+from tests.support.agents import Build, Home, Onions
 
 
 @pytest.fixture
@@ -38,3 +41,18 @@ def settings() -> Settings:
         "clock.synchronised": "assume",
     }
     return config.load(None, {}, {**flags, "node.name": "attic"}).settings
+
+
+@pytest_asyncio.fixture
+async def build(tmp_path: Path, runtime_dir: Path, settings: Settings) -> AsyncIterator[Build]:
+    onions = Onions()
+    homes: list[Home] = []
+
+    def made(name: str) -> Home:
+        own = dataclasses.replace(settings, node=dataclasses.replace(settings.node, name=name))
+        homes.append(Home(Paths(tmp_path / name, None, runtime_dir), own, onions))
+        return homes[-1]
+
+    yield made
+    for home in homes:
+        await home.agent.close()

@@ -46,13 +46,20 @@ def request_of(peer: Peer) -> StreamRequest:
     return request
 
 
-def opening(peer: Peer, signer: NodeKey | None = None, *, of: str | None = None, **more: str) -> bytes:
+def opening(
+    peer: Peer,
+    signer: NodeKey | None = None,
+    *,
+    of: str | None = None,
+    epoch: bytes = EPOCH,
+    **more: str,
+) -> bytes:
     """A signed 101; by `signer` instead of key(2), to another request's `Signature`, with other fields."""
     signer = signer or key(2)
     fields = streamsig.sign_opening(
         signer.sign,
         keyid=signer.did.url,
-        epoch=EPOCH,
+        epoch=epoch,
         request_signature=of or peer.fields["signature"],
         created=STARTED,
     )

@@ -13,6 +13,7 @@ import msgspec
 from enigma_fed.base.errors import EnigmaError, PeerUnreachable, StreamEnded
 from enigma_fed.base.ids import Did, OnionAddress
 from enigma_fed.base.tasks import Tasks
+from enigma_fed.federation.client import StreamCaller
 from enigma_fed.federation.hooks import Hooks
 from enigma_fed.federation.service import Federation
 from enigma_fed.federation.store import FederationStore
@@ -132,8 +133,10 @@ class World:
         """Whether a cut reaches the streams."""
         self.tasks = Tasks()
 
-    async def start(self, peers: int = 1, most: int = 128, **changes: Any) -> None:
-        """Open what is stored (nothing the first time) and run."""
+    async def start(
+        self, peers: int = 1, most: int = 128, caller: StreamCaller | None = None, **changes: Any
+    ) -> None:
+        """Open what is stored (nothing the first time) and run; streams by another caller than this one."""
         if not self.publishers:
             FederationStore.create(self.folder)
             self.publishers = {did(number): Publisher(number) for number in range(1, peers + 1)}
@@ -153,7 +156,7 @@ class World:
             self.tasks,
             self,
             Hooks(cut=self.cut),
-            streaming=Streaming(self, most),
+            streaming=Streaming(caller or self, most),
         )
         self.federation.start()
 
