@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from tests.cli.fakes import Outcome
@@ -50,6 +51,15 @@ def check_refusals(home: Home, why: str) -> None:
     assert shown.exit_code in {0, 1}, shown.err
 
 
+def until_told(home: Home, words: str) -> None:
+    """Wait until `status` warns of it."""
+    for _ in range(300):
+        if any(words in text for text in expect(home("status", "--json"), 0).json["warnings"]):
+            return
+        time.sleep(0.1)
+    raise AssertionError(f"nobody says: {words}")
+
+
 def check(folder: Path) -> None:
     """The whole story, with a running agent and with none."""
     disk = folder / "disk"
@@ -69,15 +79,17 @@ def check(folder: Path) -> None:
         mount("-o", "remount,bind,rw", stores)
         expect(home("invite", "create"), 0)
         assert agent.poll() is None
-        ballast = fill(disk)
+    ballast = fill(disk)  # what an end gives back (the log of history.db) is taken, too
     # A start on a full disk, and commands without an agent.
     expect(home("invite", "create"), 1, "No space left")
     with home.agent() as agent:
         check_refusals(home, "No space left")
+        until_told(home, "The history of gauges is not kept")
         ballast.unlink()
         expect(home("invite", "create"), 0)
         assert agent.poll() is None
     assert len(expect(home("invite", "list", "--json"), 0).json) == 4
+    assert expect(home("peer", "history", "--self", "--json"), 0).json["problem"] == ""
     expect(home("doctor", "--accept-recovered"), 0, "sound")
     print("full disk: 0 lost")
 
