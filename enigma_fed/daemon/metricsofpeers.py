@@ -7,8 +7,9 @@ from typing import Final
 
 from enigma_fed.daemon.metricsscene import PeerFacts, Scene
 from enigma_fed.daemon.metricsvalues import Family, Kind, Labels, Sample, Spread, by_word, one
+from enigma_fed.federation.accepting import is_open
 from enigma_fed.federation.liveness import Liveness
-from enigma_fed.wire.records import TrustLevel
+from enigma_fed.wire.records import Stage, TrustLevel
 
 _NO_REPLY: Final = frozenset({"evicted", "circuit-limited"})
 """Words of the endpoint's statistics that are no replies of their own."""
@@ -21,6 +22,18 @@ def _liveness(scene: Scene) -> Iterable[Sample]:
 
 def _trust(scene: Scene) -> Iterable[Sample]:
     return by_word({each.value: scene.crowd.trust[each.value] for each in TrustLevel})
+
+
+def _exchanges(scene: Scene) -> Iterable[Sample]:
+    under_way, waiting = scene.parts.federation.exchanges
+    yield ("under-way",), float(under_way)
+    yield ("waiting",), float(waiting)
+
+
+def _invites(scene: Scene) -> Iterable[Sample]:
+    invites = scene.parts.federation.store.membership.invites
+    yield ("made",), float(sum(each.stage is Stage.CREATED for each in invites.outgoing))
+    yield ("accepted",), float(sum(map(is_open, invites.incoming)))
 
 
 def _durations(scene: Scene) -> Iterable[Sample]:
@@ -82,6 +95,19 @@ PEERS: Final = (
         Kind.GAUGE,
         "Peers whose last poll failed; they are asked again with growing pauses.",
         lambda scene: one(scene.crowd.failing),
+    ),
+    Family(
+        "peers_removed",
+        Kind.GAUGE,
+        "Removed peers that are remembered, so that none comes back without a new invite.",
+        lambda scene: one(len(scene.parts.federation.store.membership.nodes.removed)),
+    ),
+    Family(
+        "invites_open",
+        Kind.GAUGE,
+        "Invites made here that nobody has used, and accepted ones whose join is not done.",
+        _invites,
+        labels=("kind",),
     ),
     Family(
         "peers_unlisted",
@@ -153,6 +179,13 @@ PEERS: Final = (
 )
 
 ASKED: Final = (
+    Family(
+        "exchanges",
+        Kind.GAUGE,
+        "Polls and joins under way, and those that wait for a place.",
+        _exchanges,
+        labels=("which",),
+    ),
     Family(
         "polls",
         Kind.COUNTER,

@@ -14,6 +14,7 @@ from enigma_fed.federation.exchange import Exchange
 from enigma_fed.federation.lines import Traffic
 from enigma_fed.federation.outbox import Outbox
 from enigma_fed.federation.polling import Poller
+from enigma_fed.federation.slots import Slots
 from enigma_fed.federation.store import FederationStore
 from enigma_fed.federation.subscriptions import Streaming, Subscriptions
 from enigma_fed.wire.records import TrustLevel
@@ -67,6 +68,11 @@ class Courier:
     def refusals(self) -> Counter[str]:
         """States that were refused, by reason."""
         return self._exchange.states.refusals
+
+    @property
+    def slots(self) -> Slots:
+        """The places of polls and joins."""
+        return self._exchange.slots
 
     def heard(self, did: Did) -> None:
         """The peer called us."""

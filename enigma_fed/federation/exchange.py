@@ -62,7 +62,7 @@ class Exchange:
         self._caller = caller
         self._apply = apply
         self.states = PeerStates(store, clock, caller, apply, hooks)
-        self._slots = Slots()
+        self.slots = Slots()
 
     @staticmethod
     def was_heard(error: EnigmaError | None) -> bool:
@@ -75,7 +75,7 @@ class Exchange:
         Raises StoreError, WriteFailed when a refusal could not be stored.
         """
         seen = self._store.observations.get(did)
-        async with self._slots.taken(silent=seen is not None and seen.failures > 0):
+        async with self.slots.taken(silent=seen is not None and seen.failures > 0):
             node = self._store.node(did)
             return PeerNotFound("it was removed") if node is None else await self._poll(node)
 
@@ -84,7 +84,7 @@ class Exchange:
 
         Raises StoreError, WriteFailed when what came of it could not be stored.
         """
-        async with self._slots.taken(silent=entry.attempts > 0):
+        async with self.slots.taken(silent=entry.attempts > 0):
             return await self._deliver(entry)
 
     async def give_up(self, entry: IncomingInvite) -> None:

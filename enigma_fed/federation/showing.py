@@ -84,6 +84,11 @@ class Showing(Door):
             )
 
     @property
+    def exchanges(self) -> tuple[int, int]:
+        """Polls and joins that are under way, and those that wait for a slot."""
+        return (0, 0) if self._courier is None else (self._courier.slots.held, self._courier.slots.waiting)
+
+    @property
     def state_refusals(self) -> Counter[str]:
         """States of peers that were refused, by the words of state.receiving.Reason."""
         return Counter() if self._courier is None else self._courier.refusals

@@ -18,10 +18,21 @@ class Slots:
     """Places for exchanges; who waits gets one in the order of coming, silent peers up to their share."""
 
     def __init__(self, most: int = limits.POLLS_IN_FLIGHT, silent: int = limits.POLLS_OF_SILENT) -> None:
+        self._most = most
         self._free = {False: most, True: silent}
         """Free slots in all (False) and of the share of silent peers (True)."""
         self._waiting: dict[bool, deque[tuple[int, asyncio.Future[None]]]] = {False: deque(), True: deque()}
         self._came = 0
+
+    @property
+    def held(self) -> int:
+        """How many run now."""
+        return self._most - self._free[False]
+
+    @property
+    def waiting(self) -> int:
+        """How many wait for a slot."""
+        return sum(not turn.done() for waiting in self._waiting.values() for _, turn in waiting)
 
     @asynccontextmanager
     async def taken(self, *, silent: bool) -> AsyncIterator[None]:

@@ -151,6 +151,7 @@ class FakeNode(Operations):
             running=True,
             pid=7,
             uptime_s=61,
+            admin="127.0.0.1:8788",
             tor=tor,
             state=STATE,
             peers={"up": 1, "offline": 0},

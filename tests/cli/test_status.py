@@ -17,6 +17,7 @@ def test_status_says_how_far_tor_is_and_why_and_what_to_do_next() -> None:
         "Warning: the clock is not synchronised",
         "Next: Make an invite",
         "CPU 12.5 %",
+        "http://127.0.0.1:8788/metrics",
     ):
         assert part in shown.out
     assert invoke("status", "--json", node=FakeNode()).json["tor"]["percent"] == 14

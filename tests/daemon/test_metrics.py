@@ -245,6 +245,8 @@ async def test_invariant_8_of_a_peer_only_the_shortened_did_is_told(agent: Agent
     assert f'enigma_fed_peer_clock_skew_seconds{{peer="{label}"}} -3.0' in text
     assert f'enigma_fed_peer_poll_failures{{peer="{label}"}} 2.0' in text
     assert "enigma_fed_peers_failing 1.0" in text
+    assert 'enigma_fed_invites_open{kind="made"} 0.0' in text
+    assert "enigma_fed_peers_removed 0.0" in text
     assert "grandma" not in text
     assert str(node.did)[8:] not in text
 

@@ -72,6 +72,7 @@ async def test_who_came_first_goes_first_among_those_who_find_room() -> None:
     callers = Callers(Slots(most=2, silent=1))
     await callers.begin("-a", "b", "-c", "d", "-e", "f")
     assert callers.running == ["-a", "b"]
+    assert (callers.slots.held, callers.slots.waiting) == (2, 4)
     await callers.end("b")
     assert callers.running == ["-a", "d"], "c waits for the share of the silent"
     await callers.end("-a")
@@ -88,6 +89,7 @@ async def test_who_is_cancelled_while_waiting_holds_nobody_up(name: str) -> None
     callers = Callers(Slots(most=1, silent=1))
     await callers.begin("a", name, "c")
     await callers.cancel(name)
+    assert (callers.slots.held, callers.slots.waiting) == (1, 1)
     await callers.end("a")
     assert callers.running == ["c"]
     await callers.end("c")

@@ -88,6 +88,7 @@ async def test_invariant_7_a_circuit_that_asks_too_fast_is_turned_away_and_other
     assert await caller.ask(onion.request(1)) == Answer(429, "busy", closes=True)
     assert await caller.is_closed()
     assert (await onion.ask(FLOOD + 1, 1)).word == "ok"
+    assert onion.server.endpoint.statistics["circuit-limited"] == 1
 
 
 async def test_invariant_7_one_circuit_cannot_fill_a_listener(onion: Onion) -> None:

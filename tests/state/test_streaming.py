@@ -59,6 +59,7 @@ async def test_states_wait_while_the_window_is_full_and_then_come_as_one(server:
         await subscriber.ping()
     subscriber.ack(1)
     assert await subscriber.state() == (last, last + 5), "five states in one step"
+    assert server.publisher.statistics["conflated"] == 4
     server.states.publish()
     await subscriber.ping()
     subscriber.ack(last + 5)
