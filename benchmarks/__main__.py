@@ -1,4 +1,4 @@
-"""`make bench`: every ratio, or those named: start, onion, state, footprint. Takes about nine minutes."""
+"""`make bench`: every ratio, or those named: start, onion, state, footprint, round. Takes ten minutes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Final
 
-from benchmarks import crowd, footprint, get_state, onion_ready, start_time
+from benchmarks import crowd, footprint, get_state, onion_ready, polling, start_time
 from benchmarks.bareserver import BareServer
 from benchmarks.report import Comparison, Reading, print_table
 from enigma_fed.base import limits
@@ -22,7 +22,7 @@ from enigma_fed.demo.network import PrivateTorNetwork
 from enigma_fed.demo.torprocess import PlainTor
 from enigma_fed.transports.tor.binary import TorBinary, default_cache, find_tor
 
-_ALL: Final = ("start", "onion", "state", "footprint")
+_ALL: Final = ("start", "onion", "state", "footprint", "round")
 _LOOK_SECONDS: Final = 0.5
 # The machine that measures may have no time service; without this every call would be challenged.
 _CLOCK: Final = '\n[clock]\nsynchronised = "assume"\n'
@@ -39,7 +39,10 @@ def main() -> None:
     if "start" in wanted:
         _say("start: 40 pairs of commands")
         rows.append(start_time.run())
-    if wanted - {"start"}:
+    if "round" in wanted:
+        _say("round: 33 000 polls among 10, 100 and 1000 peers, then 40 s of 1000 peers")
+        rows += asyncio.run(polling.run())
+    if wanted - {"start", "round"}:
         rows += asyncio.run(_over_tor(wanted))
     print_table(rows)
 

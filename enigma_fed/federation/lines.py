@@ -26,6 +26,8 @@ _PATH_CHECK: Final = 1.0
 """Seconds between two looks at whether our own way out works, while something waits for it."""
 _IDLE: Final = 3600.0
 """Seconds between two looks when nothing is due."""
+_AT_ONCE: Final = 32
+"""Exchanges that begin in one turn of the event loop."""
 _STALE: Final = 64
 """Entries of the queue that may be of no use any more, apart from one per line, before it is tidied."""
 _log = logging.getLogger(__name__)
@@ -220,12 +222,16 @@ class Lines(Generic[K]):
         now, ready = self._clock.boot(), self._traffic.path_ready()
         if ready and self._held:
             self._release(now)
+        begun = 0
         while self._queue and self._queue[0][0] <= now:
+            if begun == _AT_ONCE:
+                return 0.0  # after a suspend all are due: the loop gets its turns in between
             _, place, line = heapq.heappop(self._queue)
             if line.place != place:
                 continue
             if ready or line.asked:
                 self._begin(line)
+                begun += 1
             else:
                 self._held.append((place, line))
         wait = self._queue[0][0] - now if self._queue else _IDLE

@@ -150,7 +150,7 @@ async def test_who_waits_has_no_task_and_who_is_asked_has_one(exchanges: Exchang
     assert await asyncio.gather(*asked) == [None, None, None]
 
 
-async def test_hastening_again_and_again_fills_no_memory(exchanges: Exchanges) -> None:
+async def test_invariant_7_hastening_again_and_again_fills_no_memory(exchanges: Exchanges) -> None:
     exchanges.follow("a", "b")
     line = exchanges.lines.get("a")
     assert line is not None
@@ -198,3 +198,18 @@ async def test_a_line_without_a_next_exchange_is_gone(exchanges: Exchanges) -> N
     exchanges.follow("a")
     exchanges.clock.advance(1)
     await until(lambda: exchanges.made == ["a", "a"])
+
+
+async def test_when_all_are_due_at_once_the_loop_gets_its_turns(exchanges: Exchanges) -> None:
+    exchanges.gate.clear()
+    exchanges.follow(*(f"{number}" for number in range(200)))
+    await until(lambda: exchanges.clock.sleepers)
+    exchanges.clock.advance(1)
+    most = 0
+    while len(exchanges.made) < 200:
+        before = len(exchanges.tasks._running)
+        await asyncio.sleep(0)
+        most = max(most, len(exchanges.tasks._running) - before)
+    assert most <= 32
+    exchanges.gate.set()
+    await until(lambda: len(exchanges.tasks._running) == 1)

@@ -51,7 +51,7 @@ async def test_a_thousand_peers_are_polled_once_an_interval_each(town: Open) -> 
     assert set(home.disk.written) == {"state.json"}, "no poll touches nodes.json"
 
 
-async def test_a_poll_that_tells_nothing_new_touches_no_disk(town: Open) -> None:
+async def test_invariant_7_a_poll_that_tells_nothing_new_touches_no_disk(town: Open) -> None:
     home = await town(3)
     await home.pass_time(40)
     home.disk.reads = 0
@@ -62,7 +62,9 @@ async def test_a_poll_that_tells_nothing_new_touches_no_disk(town: Open) -> None
     assert (home.disk.reads, home.disk.written) == (0, {})
 
 
-async def test_a_peer_that_calls_itself_anew_in_each_answer_writes_nodes_json_slowly(town: Open) -> None:
+async def test_invariant_7_a_peer_that_calls_itself_anew_in_each_answer_writes_nodes_json_slowly(
+    town: Open,
+) -> None:
     home = await town(1)
     await home.pass_time(40)
     (peer,) = home.peers.values()
@@ -130,7 +132,7 @@ async def test_a_crash_loses_no_pause_of_a_silent_peer(town: Open) -> None:
     await home.pass_time(limits.OBSERVATIONS_FLUSH)
     due = home.federation.peer(str(who)).next_poll_at
     await home.die()
-    home.clock.advance(5)
+    home.hands.advance(5)
     home.start()
     view = home.federation.peer(str(who))
     assert view.next_poll_at == due

@@ -9,6 +9,7 @@ from typing import NoReturn
 
 import msgspec
 
+from enigma_fed.base.clock import Clock
 from enigma_fed.base.errors import PeerUnreachable
 from enigma_fed.base.ids import Did, OnionAddress
 from enigma_fed.base.tasks import Tasks
@@ -72,10 +73,21 @@ class Peer:
             for index in range(apps)
         )
         self.state = self._signed(1)
+        self._prepared: list[FullState] = []
 
     def change(self) -> None:
         """Another state, signed."""
         self.state = self._signed(self.state.seq + 1)
+
+    def prepare(self, count: int) -> None:
+        """Sign that many states ahead: from now on each answer has the next of them."""
+        self._prepared = [self._signed(self.state.seq + 1 + number) for number in reversed(range(count))]
+
+    def answer(self) -> FullState:
+        """What it answers."""
+        if self._prepared:
+            self.state = self._prepared.pop()
+        return self.state
 
     def _signed(self, seq: int) -> FullState:
         snapshot = Snapshot(
@@ -96,12 +108,20 @@ class Peer:
 class Town:
     """The home, its peers and the network between them; a `PeerCaller`."""
 
-    def __init__(self, folder: Path, peers: int, *, apps: int = APPS) -> None:
-        self.clock = ManualClock()
+    def __init__(
+        self, folder: Path, peers: int, *, apps: int = APPS, clock: Clock | None = None, interval: float = 60
+    ) -> None:
+        """`clock` is one that is turned by hand unless given; `interval` is that of the polls, in seconds."""
+        self.hands = ManualClock()
+        self.clock = clock or self.hands
+        self._interval = interval
         self.folder = folder
         self.disk = CountingDisk()
         self.peers = {peer.key.did: peer for peer in (Peer(number, apps) for number in range(peers))}
         self.polls: list[Did] = []
+        self.answers = 0
+        self.written_at_start = 0
+        """Bytes of nodes.json that its making took."""
         self.under_way = 0
         self.silent: set[Did] = set()
         """Peers that keep a call until `give_up`."""
@@ -117,6 +137,7 @@ class Town:
         store.open()
         nodes = NodesFile(nodes=tuple(peer.node for peer in self.peers.values()))
         await store.transact(lambda _: Decision(Membership(nodes=nodes), None))
+        self.written_at_start = self.disk.written["nodes.json"]
         self.start()
 
     def start(self) -> None:
@@ -135,6 +156,7 @@ class Town:
             self.tasks,
             self,
             Hooks(),
+            poll_interval=self._interval,
         )
         self.federation.start()
 
@@ -149,9 +171,9 @@ class Town:
 
     async def pass_time(self, seconds: float, step: float = 1.0) -> None:
         """Turn the clock on in steps; before each, everybody has come to rest."""
-        end = self.clock.boot() + seconds
-        while self.clock.boot() < end:
-            self.clock.advance(min(step, end - self.clock.boot()))
+        end = self.hands.boot() + seconds
+        while self.hands.boot() < end:
+            self.hands.advance(min(step, end - self.hands.boot()))
             await self.rest()
 
     async def rest(self) -> None:
@@ -181,7 +203,8 @@ class Town:
             self.under_way -= 1
         if node.did in self.silent:
             raise PeerUnreachable("nobody answers at its onion address")
-        return Reply(self.peers[node.did].state, 0.25, 0)
+        self.answers += 1
+        return Reply(self.peers[node.did].answer(), 0.25, 0)
 
     async def join(self, did: Did, onion: OnionAddress, params: JoinParams) -> NoReturn:
         raise PeerUnreachable("nobody joins here")
