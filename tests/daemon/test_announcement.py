@@ -12,10 +12,8 @@ from enigma_fed.base.errors import EnigmaError, FieldInvalid
 from enigma_fed.config import Settings
 from enigma_fed.daemon.announcement import Announcement
 from enigma_fed.wire.windows import Window
-from tests.daemon.test_app import Build, build, federate
+from tests.support.agents import Build, federate
 from tests.support.manualclock import ManualClock
-
-__all__ = ["build"]
 
 KEY = "node.offline_windows"
 SUMMER_BEGINS = 1_774_746_000

@@ -23,11 +23,9 @@ from enigma_fed.rpc.builtin import AnyParams, package_install
 from enigma_fed.rpc.methods import Caller, Standing
 from enigma_fed.storage.disk import Disk
 from enigma_fed.wire.views import Finding
-from tests.daemon.test_app import Build, Home, build, federate
+from tests.support.agents import Build, Home, federate
 from tests.support.identities import did
 from tests.support.manualclock import ManualClock
-
-__all__ = ["build"]
 
 
 async def restarted(home: Home, change: Callable[[], object]) -> None:

@@ -14,9 +14,7 @@ from enigma_fed.state import historystore
 from enigma_fed.state.history import LONG, SHORT
 from enigma_fed.state.historystore import NAME
 from enigma_fed.wire.historyview import HistoryView
-from tests.daemon.test_app import Build, Home, build, federate
-
-__all__ = ["build"]
+from tests.support.agents import Build, Home, federate
 
 DAY = 86400
 
