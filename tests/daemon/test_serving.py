@@ -36,7 +36,7 @@ class Home:
 
     def __init__(self, settings: Settings, paths: Paths) -> None:
         self.clock = ManualClock()
-        self.apps: tuple[App, ...] = ()
+        self.apps = tuple(App(id=f"app-{number}", status="running", version="1") for number in range(9))
         self.agent = Agent(settings, paths, clock=self.clock, keep_log=False, apps=lambda: self.apps)
         self.port = 0
         self.did: Did
@@ -85,7 +85,6 @@ async def answer(subscriber: Subscriber) -> StateAnswer:
 
 async def test_a_member_sees_a_change_of_an_app_as_a_signed_step(home: Home) -> None:
     """The stream is the member's first signed request after its join, and confirms it."""
-    home.apps = tuple(App(id=f"app-{number}", status="running", version="1") for number in range(9))
     subscriber = await home.subscriber()
     state = await answer(subscriber)
     assert isinstance(state, FullState)
