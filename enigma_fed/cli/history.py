@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from typing import TYPE_CHECKING, Final
 
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 
 _RESOLUTIONS: Final = {"5m": 300, "1h": 3600}
 _DAY: Final = 86400
+_SHORTEST: Final = 16
+"""Marks of a line on a narrow terminal; further columns give way then."""
+_SPARE: Final = ("LEAST", "MOST", "MEAN")
 
 
 def _read_since(ctx: click.Context, param: click.Parameter, value: str) -> int:
@@ -78,6 +82,7 @@ def history(ref: str | None, own: bool, since: int, resolution: str | None, as_c
 def _show(found: HistoryView, since: int, *, as_csv: bool, own: bool) -> None:
     from enigma_fed.cli import historyshown, output
     from enigma_fed.cli.humane import printable
+    from enigma_fed.cli.tables import Shape
 
     if found.problem:
         output.advise(f"Warning: {found.problem}")
@@ -85,7 +90,12 @@ def _show(found: HistoryView, since: int, *, as_csv: bool, own: bool) -> None:
         output.whole_text(historyshown.csv_text(found))
     elif found.points:
         output.data(printable(historyshown.title(found)))
-        output.table(historyshown.COLUMNS, historyshown.rows(found, _marks()), empty="")
+        width = historyshown.WIDEST
+        if output.at_a_terminal():
+            room = shutil.get_terminal_size().columns - historyshown.BESIDE
+            width = max(_SHORTEST, min(width, room))
+        lines = historyshown.rows(found, _marks(), width)
+        output.table(historyshown.COLUMNS, lines, empty="", shape=Shape(spare=_SPARE))
     if not found.points:
         output.advise(_why_empty(found, since, own=own))
 

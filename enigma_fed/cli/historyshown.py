@@ -6,6 +6,7 @@ import csv
 import io
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Final, TypeAlias
 
 from enigma_fed.cli.humane import duration, printable, size
@@ -26,8 +27,10 @@ CSV_COLUMNS: Final = (
 )
 BLOCKS: Final = "▁▂▃▄▅▆▇█"
 ASCII: Final = "_.:-=+*#"
-_WIDEST: Final = 48
-"""Marks of a line."""
+WIDEST: Final = 48
+"""Marks of a line, at most."""
+BESIDE: Final = 46
+"""Columns of a terminal that the rest of a row takes."""
 _FORMULA: Final = tuple("=+-@\uff1d\uff0b\uff0d\uff20")
 """What a spreadsheet takes for the beginning of a formula."""
 _HEARD: Final = {True: "yes", False: "no", None: ""}
@@ -41,8 +44,11 @@ def title(view: HistoryView) -> str:
     return f"{view.name}, from {began} to {ended}, kept in steps of {duration(view.resolution_s)}"
 
 
-def rows(view: HistoryView, marks: str) -> list[tuple[str, ...]]:
-    """A row for each gauge that was told, under COLUMNS; `marks` are those of a line, the lowest first."""
+def rows(view: HistoryView, marks: str, width: int = WIDEST) -> list[tuple[str, ...]]:
+    """A row for each gauge that was told, under COLUMNS.
+
+    `marks` are those of a line, the lowest first; `width` is how many of them it may have.
+    """
     points = view.points
     heard = [None if point.heard is None else float(point.heard) for point in points]
     gauges = (
@@ -54,18 +60,18 @@ def rows(view: HistoryView, marks: str) -> list[tuple[str, ...]]:
     share = [value for value in heard if value is not None]
     mean = f"{100 * sum(share) / len(share):.0f} %" if share else "-"
     now = "-" if heard[-1] is None else _HEARD[bool(heard[-1])]
-    found: list[tuple[str, ...]] = [("Heard", now, "", mean, "", line(heard, 1.0, marks))]
+    found: list[tuple[str, ...]] = [("Heard", now, "", mean, "", line(heard, 1.0, marks, width))]
     found += [
-        _row(name, values, top, show, marks)
+        _row(name, values, top, show, partial(line, marks=marks, width=width))
         for name, values, top, show in gauges
         if any(value is not None for value in values)
     ]
     return found
 
 
-def line(values: Values, top: float, marks: str) -> str:
-    """At most 48 marks from 0 to `top`, each the mean of as many values; a blank where nothing is known."""
-    count = min(len(values), _WIDEST)
+def line(values: Values, top: float, marks: str, width: int = WIDEST) -> str:
+    """At most `width` marks from 0 to `top`, each the mean of as many values; blank where none is known."""
+    count = min(len(values), width)
     cuts = [round(number * len(values) / count) for number in range(count + 1)]
     return "".join(_mark(values[cuts[n] : cuts[n + 1]], top, marks) for n in range(count))
 
@@ -100,7 +106,11 @@ def _cell(text: str) -> str:
 
 
 def _row(
-    name: str, values: Values, top: float | None, show: Callable[[float], str], marks: str
+    name: str,
+    values: Values,
+    top: float | None,
+    show: Callable[[float], str],
+    draw: Callable[[Values, float], str],
 ) -> tuple[str, ...]:
     known = [value for value in values if value is not None]
     last, highest = values[-1], max(known)
@@ -110,7 +120,7 @@ def _row(
         show(min(known)),
         show(sum(known) / len(known)),
         show(highest),
-        line(values, max(top or 0, highest), marks),
+        draw(values, max(top or 0, highest)),
     )
 
 

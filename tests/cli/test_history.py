@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from enigma_fed.cli import historyshown
+from enigma_fed.cli import historyshown, output
 from enigma_fed.wire.historyview import HistoryPoint, HistoryView
 from tests.cli.fakes import DID, HISTORY, FakeNode, invoke
 from tests.cli.homes import make_home
@@ -145,6 +145,24 @@ def test_a_line_has_at_most_48_marks_each_the_mean_of_as_many_values() -> None:
     assert historyshown.line([None] * 480 + [1.0] * 240, 1.0, "_#") == " " * 32 + "#" * 16
     assert historyshown.line([0.0, 0.0], 0.0, "_#") == "__"
     assert len(historyshown.line([1.0] * 100, 1.0, "_#")) == 48
+
+
+@pytest.mark.parametrize(("columns", "marks"), [(50, 16), (80, 34), (200, 48)])
+def test_a_line_is_as_long_as_the_terminal_lets_it_be(
+    monkeypatch: pytest.MonkeyPatch, columns: int, marks: int
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setattr(output, "at_a_terminal", lambda: True)
+    points = [
+        HistoryPoint(
+            at="2026-11-20T08:00:00Z", heard=True, cpu_usage_percent=100.0, mem_used_bytes=999 * 2**20
+        )
+    ]
+    shown = invoke("peer", "history", "x", node=FakeNode(past=changed(points=points * 288)))
+    _, head, *rows = shown.out.splitlines()
+    assert all(len(row) <= columns for row in (head, *rows))
+    assert rows[1].count("█") == marks
+    assert ("LEAST" in head) == (columns > 50)
 
 
 def test_a_history_of_hours_in_which_nothing_is_known_of_now() -> None:
