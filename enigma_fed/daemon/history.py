@@ -58,7 +58,7 @@ def find_ring(resolution_s: int, since_s: int) -> Ring:
     longest = ring.width * ring.slots
     if not ring.width <= since_s <= longest:
         raise FieldInvalid(
-            f"since must be from {ring.width} s, one step, to {longest} s: that long are steps of it kept",
+            f"since must be from {ring.width // 60} min (one step) to {longest // 3600} h",
             hint="Steps of an hour go back 30 days: --resolution 1h",
         )
     return ring

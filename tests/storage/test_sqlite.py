@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import asyncio
 import multiprocessing
+import os
 import sqlite3
+import stat
 import threading
 import time
 from collections.abc import AsyncIterator
@@ -56,6 +58,19 @@ async def test_a_change_is_acknowledged_once_everybody_can_read_it(database: Dat
     assert await database.write(lambda c: add(c, "one")) == "one"
     assert database.row("SELECT text FROM word") == ("one",)
     assert words(database.path) == ["one"], "another program finds it, too"
+
+
+async def test_invariant_8_the_file_and_all_beside_it_are_the_owners_alone(folder: Path) -> None:
+    before = os.umask(0)
+    try:
+        database = Database(folder / "words.db", FIRST, may_be_lost=True)
+        database.open()
+        await database.write(lambda c: add(c, "one"))
+        modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()}
+    finally:
+        os.umask(before)
+    await database.close()
+    assert modes == dict.fromkeys(("words.db", "words.db-wal", "words.db-shm"), 0o600)
 
 
 async def test_a_point_read_finds_nothing_where_nothing_is(database: Database) -> None:
