@@ -15,6 +15,7 @@ from enigma_fed.federation.service import Federation
 from enigma_fed.state.history import RINGS, Ring
 from enigma_fed.state.historyservice import HistoryService, Series
 from enigma_fed.state.historystore import HistoryStore
+from enigma_fed.wire.calling import called
 from enigma_fed.wire.historyview import HistoryView
 from enigma_fed.wire.state import FullState
 from enigma_fed.wire.timestamps import to_text
@@ -71,7 +72,7 @@ async def of_peer(source: HistorySource, peer: PeerView, resolution_s: int, sinc
     return _view(
         series,
         peer.did,
-        peer.alias or peer.name or peer.did,
+        called(peer),
         resolution_s,
         (None, None) if state is None else (state.mem_total_bytes, state.disk_total_bytes),
     )

@@ -144,6 +144,7 @@ def connect(path: Path, schema: Schema, synchronous: Synchronous) -> Connection:
             if connection.execute("PRAGMA journal_mode = WAL").fetchone()[0] != "wal":
                 raise WriteFailed(f"{path}: this file system cannot hold it (no WAL)")
             connection.execute(f"PRAGMA synchronous = {synchronous}")
+            connection.execute("PRAGMA secure_delete = ON")  # what is deleted is gone from the disk
             connection.execute(f"PRAGMA journal_size_limit = {limits.DATABASE_LOG_BYTES}")
             if _migrate(connection, schema):
                 # The version has to stand in the file itself: an older program looks nowhere else first.

@@ -206,6 +206,15 @@ async def test_what_is_read_off_the_loop_is_what_was_acknowledged(database: Data
         await database.read(lambda c: c.execute("SELECT nothing"))
 
 
+async def test_what_was_deleted_is_not_in_the_file_any_more(folder: Path) -> None:
+    database = Database(made(folder, "a word that was said"), FIRST)
+    assert b"a word that was said" in database.path.read_bytes()
+    database.open()
+    await database.write(lambda c: c.execute("DELETE FROM word").rowcount)
+    await database.close()
+    assert b"a word that was said" not in database.path.read_bytes()
+
+
 async def test_an_older_one_is_brought_up_to_date(folder: Path) -> None:
     database = Database(made(folder, "one"), SECOND)
     database.open()
