@@ -46,6 +46,8 @@ _ANY_CALL: Final = 0
 _TIMEOUT: Final = aiohttp.ClientTimeout(
     total=None, sock_connect=limits.CONNECT_TIMEOUT, sock_read=limits.READ_TIMEOUT
 )
+_LOOK: Final = 5.0
+"""Seconds between two looks at which streams need a ping, or are over."""
 _NOT_SPOKEN: Final = frozenset({400, 404, 405})
 """What a peer answers, unsigned, that knows no streams."""
 _FAULTS: Final = frozenset(
@@ -95,7 +97,7 @@ class PeerStream:
         self._clock = clock
         self._ping = ping
         self._heard = heard
-        self._since = self._heard_at = clock.boot()
+        self._since = self._heard_at = self._pinged_at = clock.boot()
         self._pace = TokenBucket(limits.STREAM_MESSAGES, limits.STREAM_MESSAGES_BURST)
 
     async def frame(self) -> StateAnswer:
@@ -113,18 +115,21 @@ class PeerStream:
         """Tell that everything up to this state was taken; raises StreamEnded."""
         await self._socket.send(stream.encode_ack(seq))
 
-    async def watch(self) -> None:
-        """Ping, and end the stream when nothing comes any more or its time is over."""
-        end = self._since + limits.STREAM_LIFE + limits.STREAM_SILENCE
-        with suppress(StreamEnded):
-            while True:
-                now, silent_at = self._clock.boot(), self._heard_at + limits.STREAM_SILENCE
-                if now >= silent_at:
-                    return self._socket.abort(StreamEnd.SILENT)
-                if now >= end:
-                    return self._socket.abort(StreamEnd.TIME_OVER)
-                await self._clock.sleep(min(self._ping, silent_at - now, end - now))
+    async def look(self, now: float) -> float:
+        """Ping, and end the stream when nothing comes any more or its time is over; `now` is the boot clock.
+
+        Seconds until the next look.
+        """
+        over = self._since + limits.STREAM_LIFE + limits.STREAM_SILENCE - now
+        silent = self._heard_at + limits.STREAM_SILENCE - now
+        if silent <= 0 or over <= 0:
+            self._socket.abort(StreamEnd.SILENT if silent <= 0 else StreamEnd.TIME_OVER)
+            return _LOOK
+        if now + _LOOK > self._pinged_at + self._ping:
+            self._pinged_at = now
+            with suppress(StreamEnded):  # whoever reads is told
                 await self._socket.ping()
+        return min(_LOOK, silent, over)
 
 
 class StreamClient:
@@ -153,6 +158,8 @@ class StreamClient:
         self._skewed = skewed
         self._traffic = traffic or Traffic(clock.boot)
         self._under_way = UnderWay()
+        self._standing: set[PeerStream] = set()
+        self._watching: asyncio.Task[None] | None = None
 
     def cut(self, did: Did) -> None:
         """End every stream of this DID, also one that is being opened (invariant 6)."""
@@ -184,7 +191,7 @@ class StreamClient:
         with self._under_way.track(did, opening.end):
             socket, epoch = await self._opened(opening, onion)
             made = PeerStream(socket, epoch, self._clock, ping, heard)
-            watch = asyncio.create_task(made.watch(), name=f"stream watch {did.short}")
+            self._watch(made)
             code = CloseCode.DONE
             try:
                 yield made
@@ -192,9 +199,29 @@ class StreamClient:
                 code = CloseCode.POLICY if error.reason in _FAULTS else code
                 raise
             finally:
-                watch.cancel()
-                await asyncio.wait({watch})
+                self._standing.discard(made)
                 await socket.close(code)
+                await self._stop_watching()
+
+    def _watch(self, stream: PeerStream) -> None:
+        """One task looks after all streams."""
+        self._standing.add(stream)
+        if self._watching is None:
+            self._watching = asyncio.create_task(self._look(), name="streams watch")
+
+    async def _look(self) -> None:
+        while True:
+            now = self._clock.boot()
+            waits = [await stream.look(now) for stream in tuple(self._standing)]
+            await self._clock.sleep(min(waits, default=_LOOK))
+
+    async def _stop_watching(self) -> None:
+        """Once no stream stands any more."""
+        watching = self._watching
+        if watching is not None and not self._standing:
+            self._watching = None
+            watching.cancel()
+            await asyncio.wait({watching})
 
     async def _opened(self, opening: _Opening, onion: OnionAddress) -> tuple[WebSocket, bytes]:
         try:

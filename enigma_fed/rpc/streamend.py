@@ -31,6 +31,8 @@ class StreamEnd(enum.StrEnum):
     """The connection ended without a word."""
     SILENT = "silent"
     """Nothing came for too long."""
+    NOT_READ = "not-read"
+    """The publisher does not read what we send."""
     CUT = "cut"
     """We ended it: the peer was removed, or its trust was changed here."""
     TOO_LARGE = "too-large"

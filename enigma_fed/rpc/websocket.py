@@ -28,6 +28,9 @@ _QUEUED: Final = 32 * 1024
 _BROUGHT: Final = 4 * limits.REPLY_BYTES
 """Bytes that may come until the next message is whole: two at most that wait, and one that is read."""
 
+_UNREAD: Final = 16 * 1024
+"""Bytes of ours that wait to be sent; acknowledgements and pings take ten each."""
+
 
 def upgrade_fields(key: str) -> dict[str, str]:
     """The fields of a request that asks for a WebSocket; `key` is 16 random bytes in base64."""
@@ -151,6 +154,10 @@ class WebSocket:
         return message  # type: ignore[return-value]  # or one of text, which has the same members
 
     async def _send(self, data: bytes, kind: aiohttp.WSMsgType) -> None:
+        if self._transport.get_write_buffer_size() > _UNREAD:
+            # Nobody waits for it to be read: not whoever sends, nor what waits in memory.
+            self.abort(StreamEnd.NOT_READ)
+            raise self._ended(StreamEnd.NOT_READ)
         try:
             await self._writer.send_frame(data, kind)
         except (aiohttp.ClientError, OSError):

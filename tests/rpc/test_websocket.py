@@ -224,6 +224,25 @@ async def test_invariant_7_whoever_does_not_take_messages_is_sent_no_more_of_the
     assert sent - before < 60, "the rest is in the sockets' buffers"
 
 
+async def test_invariant_7_who_does_not_read_what_we_send_holds_nobody_up() -> None:
+    """No sending waits: one task sends the pings of all streams."""
+    over = asyncio.Event()
+
+    async def unread(peer: Peer) -> None:
+        peer.writer.transport.pause_reading()  # type: ignore[attr-defined]
+        await over.wait()
+
+    async def send_on(socket: WebSocket) -> None:
+        for _ in range(10_000):
+            await socket.send(bytes(8192))
+
+    async with connected(unread) as socket, asyncio.timeout(30):
+        with pytest.raises(StreamEnded) as ended:
+            await send_on(socket)
+        over.set()
+    assert ended.value.reason == StreamEnd.NOT_READ
+
+
 async def test_a_key_that_another_request_had_and_what_nobody_asked_for_are_no_answer() -> None:
     async def answer(head: bytes) -> aiohttp.ClientResponse:
         async def play(peer: Peer) -> None:
