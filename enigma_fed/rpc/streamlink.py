@@ -143,7 +143,7 @@ class StreamLink:
             self._end(CloseCode.DONE)
         elif not self._over and self._subscription is not None:
             self._subscription.took(frame)
-            if frame.opcode is Opcode.PING and not self._over:
+            if frame.opcode is Opcode.PING and self.ready:
                 self._transport.write(websocket.encode_frame(Opcode.PONG, frame.payload))
 
     def _refuse(self) -> None:

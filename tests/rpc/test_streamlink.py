@@ -181,3 +181,17 @@ async def test_a_lost_connection_ends_it(scene: Scene) -> None:
     scene.link.feed_eof()
     await scene.over()
     assert not scene.link.ready
+
+
+async def test_invariant_7_who_pings_and_does_not_read_gets_no_pong(scene: Scene) -> None:
+    """Pings and made-up acknowledgements keep a stream for an hour: its pongs would wait in memory."""
+    ping = masked(Opcode.PING, b"there?")
+    scene.transport.stuck = LITTLE
+    scene.link.feed_data(ping)
+    assert scene.transport.sent == [encode_frame(Opcode.PONG, b"there?")]
+    scene.transport.stuck = LITTLE + 1
+    scene.link.feed_data(ping)
+    assert scene.transport.sent == [encode_frame(Opcode.PONG, b"there?")]
+    assert scene.rules.told == ["opened", b"there?", b"there?"], "it is heard all the same"
+    scene.link.drop()
+    await scene.over()
