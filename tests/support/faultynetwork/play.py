@@ -18,8 +18,11 @@ from tests.support.faultynetwork.world import FaultyNetwork, StateHome
 
 _APPS: Final = ("bitcoin", "fedimint", "lnd", "mempool", "nextcloud", "Ärger", "app with a long name " * 4)
 _STATUS: Final = ("running", "stopped", "installing")
-_HEALED: Final = 20
-"""Simulated minutes within which everybody must show everybody's newest state once the network is good."""
+_STEPS: Final = (*(15.0,) * 80, *(60.0,) * 72)
+"""Simulated seconds within which everybody must show everybody's newest state once the network is good.
+
+Two homes that have only lied to each other may leave each other alone for limits.POLL_BACKOFF_MAX.
+"""
 
 Move = Callable[[FaultyNetwork, StateHome, random.Random], Awaitable[None]]
 
@@ -142,8 +145,8 @@ async def heal(network: FaultyNetwork) -> None:
         home.lie = None
         if not home.up:
             home.start()
-    for _ in range(_HEALED * 60 // 15):
-        network.clock.advance(15)
+    for step in _STEPS:
+        network.clock.advance(step)
         await network.rest()
         if not network.behind():
             network.office.counts["healed"] += 1
