@@ -248,8 +248,8 @@ class StateRefused(EnigmaError):
     code = "state-refused"
     rpc_code = -32056
 
-    def __init__(self, reason: str, detail: str) -> None:
-        super().__init__(f"{reason}: {detail}")
+    def __init__(self, reason: str, detail: str = "", *, hint: str = "") -> None:
+        super().__init__(f"{reason}: {detail}" if detail else reason, hint=hint)
         self.reason = reason
         """A word of state.receiving.Reason."""
 

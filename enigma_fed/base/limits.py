@@ -214,6 +214,10 @@ CONTROL_CONNECTIONS: Final = 16
 """Control connections at once."""
 CONTROL_IDLE_TIMEOUT: Final = 30
 """A control connection that sends no whole line for this long is closed."""
+WATCH_INTERVAL: Final = 2
+"""A command that watches asks the agent this often, if the owner says nothing."""
+WATCH_INTERVAL_MIN: Final = 1
+"""As often as the owner may have it ask: load of the agent."""
 CONTROL_ANSWER_TIMEOUT: Final = 600
 """A command waits this long for the agent's answer: `peer sync` of many peers takes the longest."""
 ADMIN_CONNECTIONS: Final = 16

@@ -6,7 +6,7 @@ import shutil
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final
 
@@ -106,12 +106,36 @@ def progress(text: str) -> Iterator[None]:
         thread.join()
 
 
+@contextmanager
+def screen() -> Iterator[Callable[[Sequence[str]], None]]:
+    """A way to draw lines again and again in the same place of the terminal; the last ones stay."""
+    from rich.console import Console
+    from rich.live import Live
+    from rich.text import Text
+
+    console = Console(file=sys.stdout, highlight=False, markup=False, emoji=False)
+    with Live(console=console, auto_refresh=False, redirect_stdout=False, redirect_stderr=False) as live:
+
+        def draw(lines: Sequence[str]) -> None:
+            live.update(Text("\n".join(map(printable, lines))), refresh=True)
+
+        yield draw
+
+
 def details(pairs: Sequence[tuple[str, str]]) -> None:
     """Labelled values, one per line; a pair with an empty value is left out."""
+    data("\n".join(detail_lines(pairs)))
+
+
+def detail_lines(pairs: Sequence[tuple[str, str]]) -> list[str]:
+    """The lines of `details`; a value without a label goes on with the one above."""
     width = max(len(label) for label, _ in pairs) + 2
-    for label, value in pairs:
-        if value:
-            data(f"{label + ':':<{width}}{printable(value)}")
+    return [f"{label + ':' if label else '':<{width}}{printable(value)}" for label, value in pairs if value]
+
+
+def draws_bars() -> bool:
+    """Whether standard output is a terminal that has the characters for bars."""
+    return at_a_terminal() and (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
 
 
 def table(
@@ -123,17 +147,24 @@ def table(
         return
     clean = [[printable(cell) for cell in row] for row in rows]
     if at_a_terminal():
-        _print_fitted(columns, clean, shape)
+        _print_fitted(fitted(columns, clean, shape))
     else:
         data("\n".join(tables.plain(columns, clean)))
 
 
-def _print_fitted(columns: Sequence[str], rows: Sequence[Sequence[str]], shape: Shape) -> None:
+def fitted(columns: Sequence[str], rows: Sequence[Sequence[str]], shape: Shape) -> list[str]:
+    """The lines of a table that fits this terminal, the head first."""
     from rich.cells import cell_len
+
+    clean = [[printable(cell) for cell in row] for row in rows]
+    return tables.fitted(columns, clean, shape, shutil.get_terminal_size().columns, cell_len)
+
+
+def _print_fitted(found: Sequence[str]) -> None:
     from rich.console import Console
     from rich.text import Text
 
-    head, *lines = tables.fitted(columns, rows, shape, shutil.get_terminal_size().columns, cell_len)
+    head, *lines = found
     console = Console(file=sys.stdout, highlight=False, markup=False, emoji=False)
     console.print(Text(head, style="bold"), soft_wrap=True)
     for line in lines:

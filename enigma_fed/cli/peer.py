@@ -13,6 +13,7 @@ from enigma_fed.base.errors import Conflict, PeerNotFound, UsageError
 from enigma_fed.cli.context import CliContext, current
 from enigma_fed.cli.groups import Group
 from enigma_fed.cli.history import history
+from enigma_fed.cli.peerlist import list_peers, show_list
 from enigma_fed.cli.types import TRUST
 
 if TYPE_CHECKING:
@@ -42,34 +43,7 @@ def peer() -> None:
     """
 
 
-@peer.command("list", examples=("enigma-fed peer list", "enigma-fed peer list --json"))
-def list_peers() -> None:
-    """List the homes that this node knows, and how they are.
-
-    STAGE is how far a join is. Both sides have agreed at confirmed (a home that came with a code of this
-    node) and at confirmed-both (a home whose code was accepted here).
-    """
-    here = current()
-    with here.operations(mutating=False) as node:
-        found = node.peer_list()
-    _show_list(here, found)
-
-
-def _show_list(here: CliContext, found: list[PeerView]) -> None:
-    from enigma_fed.cli import output
-    from enigma_fed.wire.calling import called
-
-    ordered = sorted(found, key=lambda entry: (called(entry).casefold(), entry.did))
-    if here.json:
-        output.data_json(ordered)
-        return
-    from enigma_fed.cli.peershown import row
-    from enigma_fed.cli.tables import Shape
-
-    columns = ("NAME", "DID", "TRUST", "STAGE", "LIVENESS", "LAST SEEN", "LATENCY", "PROBLEM")
-    shape = Shape(flow="NAME", note="PROBLEM", spare=("LATENCY", "DID", "LAST SEEN", "STAGE", "TRUST"))
-    empty = "There are no peers yet. Make an invite: enigma-fed invite create"
-    output.table(columns, [row(entry, time.time()) for entry in ordered], empty=empty, shape=shape)
+peer.add_command(list_peers)
 
 
 def _told(entry: PeerView) -> str:
@@ -114,7 +88,7 @@ def _show_one(here: CliContext, entry: PeerView) -> None:
     if here.json:
         output.data_json(entry)
     else:
-        output.details(details(entry, time.time()))
+        output.details(details(entry, time.time(), bars=output.draws_bars()))
 
 
 @peer.command("approve", examples=("enigma-fed peer approve attic",))
@@ -237,7 +211,7 @@ def sync(ref: str | None) -> None:
             found = node.peer_sync(None) if ref is None else _or_explain(node, ref, node.peer_sync)
         everybody = node.peer_list() if ref is None and not here.json else []
     waiting = [entry for entry in everybody if _waits(entry)]
-    _show_list(here, [*found, *waiting])
+    show_list(here, [*found, *waiting])
     if not here.json:
         _tell_pending(found, waiting)
 
@@ -260,7 +234,7 @@ def ping(ref: str) -> None:
     """Reach PEER now, and say how long its signed answer took."""
     from enigma_fed.cli import output
     from enigma_fed.cli.humane import milliseconds, printable
-    from enigma_fed.cli.peershown import clock
+    from enigma_fed.cli.peerrow import clock
 
     here = current()
     with (

@@ -1,65 +1,23 @@
-"""What is shown of a peer: a row of `peer list`, the details of `peer show`."""
+"""All that is known of a peer, as `peer show` tells it."""
 
 from __future__ import annotations
 
-from enigma_fed.base import limits
-from enigma_fed.cli.humane import ago, at, brief, duration, milliseconds, short_did, size
+from collections.abc import Iterator
+
+from enigma_fed.cli.humane import at, duration, milliseconds, size
+from enigma_fed.cli.peerrow import clock, gauge, path, running_apps, share
 from enigma_fed.wire.calling import borrowed, called
-from enigma_fed.wire.views import PeerView
+from enigma_fed.wire.views import AppView, PeerView, SnapshotView
+
+Pairs = list[tuple[str, str]]
 
 
-def row(entry: PeerView, now: float) -> tuple[str, ...]:
-    """Its cells under the columns of `peer list`; `now` is Unix time."""
-    if entry.invalid is not None:
-        return (
-            entry.name or "-",
-            entry.did or "-",
-            "-",
-            "invalid",
-            "-",
-            "-",
-            "-",
-            entry.last_error or "not valid",
-        )
-    return (
-        called(entry),
-        short_did(entry.did),
-        entry.trust_level,
-        entry.stage,
-        _liveness(entry),
-        ago(entry.last_seen, now, 1),
-        milliseconds(entry.latency_ms),
-        "they forgot this node"
-        if entry.they_forgot_us
-        else brief(entry.last_error or borrowed(entry) or _wrong_clock(entry)),
-    )
+def details(entry: PeerView, now: float, *, bars: bool = False) -> Pairs:
+    """All that is known of it, by label; `now` is Unix time, `bars` draws gauges beside their percents."""
+    return [*_membership(entry, now), *_contact(entry, now), *_state(entry, now, bars)]
 
 
-def clock(skew_s: int | None) -> str:
-    """How a clock that differs from ours by so many seconds is told; "" when nobody knows."""
-    if skew_s is None:
-        return ""
-    side = "ahead of" if skew_s > 0 else "behind"
-    return f"{abs(skew_s)} s {side} ours" if skew_s else "as ours"
-
-
-def _wrong_clock(entry: PeerView) -> str:
-    return f"its clock is {clock(entry.skew_s)}" if abs(entry.skew_s or 0) > limits.SKEW_TOLD else ""
-
-
-def _liveness(entry: PeerView) -> str:
-    if entry.stage == "refused":
-        return "-"  # it may answer, but not as a peer
-    return "paused" if entry.paused else entry.liveness
-
-
-def details(entry: PeerView, now: float) -> list[tuple[str, str]]:
-    """All that is known of it, by label; `now` is Unix time."""
-    return [*_membership(entry, now), *_state(entry, now)]
-
-
-def _membership(entry: PeerView, now: float) -> list[tuple[str, str]]:
-    problem = f"{entry.last_error} ({at(entry.last_error_at, now)})" if entry.last_error else ""
+def _membership(entry: PeerView, now: float) -> Pairs:
     return [
         ("Name", called(entry)),
         ("Mind the name", borrowed(entry)),
@@ -70,28 +28,78 @@ def _membership(entry: PeerView, now: float) -> list[tuple[str, str]]:
         ("Our trust there", entry.granted_trust or ""),
         ("Legacy requests", "answered with our state" if entry.legacy else ""),
         ("Stage", f"{entry.stage}, since {at(entry.stage_at, now)}" if entry.stage else ""),
-        ("Liveness", f"{entry.liveness}, paused" if entry.paused else entry.liveness),
-        ("Expected to be off", ", ".join(entry.offline_windows)),
-        ("Announced to be off", ", ".join(entry.announced_windows)),
-        ("Last seen", at(entry.last_seen, now)),
-        ("Latency", milliseconds(entry.latency_ms) if entry.latency_ms is not None else ""),
-        ("Clock", clock(entry.skew_s)),
         ("Forgot this node", "yes: ask for a new invite" if entry.they_forgot_us else ""),
-        ("Last problem", problem),
         ("Invalid entry", entry.invalid or ""),
     ]
 
 
-def _state(entry: PeerView, now: float) -> list[tuple[str, str]]:
+def _contact(entry: PeerView, now: float) -> Pairs:
+    problem = f"{entry.last_error} ({at(entry.last_error_at, now)})" if entry.last_error else ""
+    alive = f"{entry.liveness}, paused" if entry.paused else entry.liveness
+    return [
+        ("Liveness", f"{alive} ({entry.liveness_reason})" if entry.liveness_reason else alive),
+        ("Last seen", at(entry.last_seen, now)),
+        ("Path", _path(entry, now)),
+        ("Next poll", at(entry.next_poll_at, now) if entry.next_poll_at else ""),
+        ("Latency", milliseconds(entry.latency_ms) if entry.latency_ms is not None else ""),
+        ("Clock", clock(entry.skew_s)),
+        ("Last 24 h", _traffic(entry)),
+        ("Expected to be off", ", ".join(entry.offline_windows)),
+        ("Announced to be off", ", ".join(entry.announced_windows)),
+        ("Last problem", problem),
+    ]
+
+
+def _path(entry: PeerView, now: float) -> str:
+    since = f", since {at(entry.stream_since, now)}" if entry.stream_since else ""
+    return f"{path(entry)}{since}" if entry.via else ""
+
+
+def _traffic(entry: PeerView) -> str:
+    if entry.bytes_in is None:
+        return ""
+    return f"{size(entry.bytes_in)} from it, {size(entry.bytes_out)} to it"
+
+
+def _state(entry: PeerView, now: float, bars: bool) -> Pairs:
     state = entry.last_state
     if state is None:
         return [("State", "none yet")]
-    cpu = f"{state.cpu_usage_percent:.1f} %" if state.cpu_usage_percent is not None else ""
     return [
         ("State of", at(state.timestamp, now)),
-        ("CPU", cpu),
-        ("Memory", f"{size(state.mem_used_bytes)} of {size(state.mem_total_bytes)}"),
-        ("Disk", f"{size(state.disk_used_bytes)} of {size(state.disk_total_bytes)}"),
-        ("Up for", duration(state.uptime_secs) if state.uptime_secs is not None else ""),
-        ("Apps", ", ".join(f"{app.id} {app.status}" for app in state.apps)),
+        ("Old", _why_old(entry)),
+        ("CPU", "" if state.cpu_usage_percent is None else f"{state.cpu_usage_percent:.1f} %"),
+        ("Memory", _of(state.mem_used_bytes, state.mem_total_bytes, bars)),
+        ("Disk", _of(state.disk_used_bytes, state.disk_total_bytes, bars)),
+        ("Up for", "" if state.uptime_secs is None else duration(state.uptime_secs)),
+        ("Its Tor", "" if state.tor_active is None else "works" if state.tor_active else "does not work"),
+        *_apps(state),
     ]
+
+
+def _why_old(entry: PeerView) -> str:
+    if entry.state_refused:
+        return f"yes: its newest state was refused ({entry.state_refused})"
+    return "yes: nothing newer has come" if entry.state_old else ""
+
+
+def _of(used: int | None, total: int | None, bars: bool) -> str:
+    if used is None and total is None:
+        return ""
+    percent = share(used, total)
+    shown = "" if percent is None else f" ({gauge(percent, bars=bars).strip()})"
+    return f"{size(used)} of {size(total)}{shown}"
+
+
+def _apps(state: SnapshotView) -> Iterator[tuple[str, str]]:
+    if not state.apps:
+        yield "Apps", "none"
+        return
+    yield "Apps", f"{running_apps(state)} of {len(state.apps)} running"
+    width = min(max(len(app.id) for app in state.apps), 40)
+    for app in state.apps:
+        yield "", _app(app, width)
+
+
+def _app(app: AppView, width: int) -> str:
+    return f"{app.id:<{width}}  {app.status}" + (f"  {app.version}" if app.version else "")

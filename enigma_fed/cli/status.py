@@ -2,116 +2,79 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import click
 
+from enigma_fed.cli import watch
 from enigma_fed.cli.context import current
 from enigma_fed.cli.groups import Command
 
 if TYPE_CHECKING:
-    from enigma_fed.wire.views import SnapshotView, StatusView, TorView
+    from enigma_fed.daemon.operations import Operations
+    from enigma_fed.wire.views import StatusView
 
 
-@click.command("status", cls=Command, examples=("enigma-fed status", "enigma-fed status --json"))
-def status() -> None:
-    """Say how this node is: the agent, Tor, the peers, and what to do next."""
+@click.command(
+    "status",
+    cls=Command,
+    examples=("enigma-fed status", "enigma-fed status --json", "enigma-fed status --watch --interval 5s"),
+)
+@watch.options
+def status(watching: bool, interval: int) -> None:
+    """Say how this node is: the agent, Tor, the peers, and what to do next.
+
+    With --watch a terminal is drawn anew each time; elsewhere each change is a line, with --json the whole
+    status. An agent that stops or starts again is told and waited for; Ctrl-C ends it.
+    """
+    from enigma_fed.cli import output
+
+    here = current()
+    if watching:
+        watch.watch(here, watch.Subject(_ask, _lines, _facts, _steady), interval)
+        return
+    with here.operations(mutating=False) as node:
+        view = _ask(node)
+    if here.json:
+        output.data_json(view)
+    else:
+        output.data("\n".join(_lines(view)))
+
+
+def _ask(node: Operations) -> StatusView:
     from msgspec.structs import replace
 
     from enigma_fed.cli import output
 
-    here = current()
-    with here.operations(mutating=False) as node:
-        view = node.status()
-    view = replace(view, next_steps=[output.hint(step) for step in view.next_steps])
-    if here.json:
-        output.data_json(view)
-        return
-    _show(view)
+    view = node.status()
+    return replace(view, next_steps=[output.hint(step) for step in view.next_steps])
 
 
-def _show(view: StatusView) -> None:
+def _lines(view: StatusView) -> Sequence[str]:
     from enigma_fed.cli import output
     from enigma_fed.cli.humane import printable
+    from enigma_fed.cli.statusshown import details
 
-    output.details(
-        [
-            ("Node", f"{view.node.name} ({view.node.did})"),
-            ("Onion address", view.node.onion),
-            ("Data folder", view.node.data_dir),
-            ("Agent", _agent(view)),
-            ("Listens on", view.listen or ""),
-            ("Health and metrics", f"http://{view.admin}/metrics" if view.admin else ""),
-            ("Tor", _tor(view.tor)),
-            ("Which tor", _which_tor(view.tor)),
-            ("Limits", f"per {', '.join(view.limited_by)}" if view.limited_by else ""),
-            ("Peers", _peers(view.peers)),
-            ("Invites", f"{view.invites_open} open, {view.joins_waiting} waiting for you or for an answer"),
-            ("Clock", _clock(view)),
-            ("Machine", _machine(view.state)),
-        ]
-    )
-    for warning in view.warnings:
-        output.data(printable(f"Warning: {warning}"))
-    for step in view.next_steps:
-        output.data(printable(f"Next: {step}"))
-    if not view.next_steps:
-        output.data("Next: nothing, all is well.")
+    return [
+        *output.detail_lines(details(view)),
+        *(printable(f"Warning: {warning}") for warning in view.warnings),
+        *(printable(f"Next: {step}") for step in view.next_steps or ["nothing, all is well."]),
+    ]
 
 
-def _agent(view: StatusView) -> str:
-    from enigma_fed.cli.humane import duration
+def _facts(view: StatusView) -> Mapping[str, watch.Fact]:
+    """What is told when it changes: how long things last and the gauges of this machine are not."""
+    from enigma_fed.cli.statusshown import details
 
-    if not view.running:
-        return "not running"
-    since = f", up for {duration(view.uptime_s)}" if view.uptime_s is not None else ""
-    return f"running (process {view.pid}){since}"
-
-
-def _tor(tor: TorView | None) -> str:
-    if tor is None:
-        return ""
-    if tor.phase in ("off", "ready"):
-        text = tor.phase
-    else:
-        text = f"{tor.phase} {tor.percent} %" + (f", {tor.summary}" if tor.summary else "")
-    return f"{text}: {tor.reason}" if tor.reason else text
+    steady = _steady(view)
+    facts = {label: watch.Fact(text, f"{label}: {text}") for label, text in details(steady) if text}
+    for kind, said in (("Warning", view.warnings), ("Next", view.next_steps)):
+        facts |= {line: watch.Fact(line, line) for line in (f"{kind}: {text}" for text in said)}
+    return facts
 
 
-def _which_tor(tor: TorView | None) -> str:
-    if tor is None or tor.phase == "off":
-        return ""
-    parts = [f"{tor.mode} ({tor.chosen})" if tor.chosen else tor.mode]
-    if tor.pow is not None:
-        parts.append(f"proof of work {'on' if tor.pow else 'off'}")
-    if tor.repairs:
-        parts.append(f"mended {tor.repairs} times, last: {tor.last_repair}")
-    return ", ".join(parts)
+def _steady(view: StatusView) -> StatusView:
+    from msgspec.structs import replace
 
-
-def _peers(counts: dict[str, int]) -> str:
-    shown = ", ".join(f"{count} {liveness}" for liveness, count in counts.items() if count)
-    return shown or "none yet"
-
-
-def _clock(view: StatusView) -> str:
-    if view.clock_synchronised is None:
-        return ""
-    return "synchronised" if view.clock_synchronised else "not synchronised"
-
-
-def _machine(state: SnapshotView | None) -> str:
-    from enigma_fed.cli.humane import duration, size
-
-    if state is None:
-        return ""
-    parts = []
-    if state.cpu_usage_percent is not None:
-        parts.append(f"CPU {state.cpu_usage_percent:.1f} %")
-    if state.mem_total_bytes is not None:
-        parts.append(f"memory {size(state.mem_used_bytes)} of {size(state.mem_total_bytes)}")
-    if state.disk_total_bytes is not None:
-        parts.append(f"disk {size(state.disk_used_bytes)} of {size(state.disk_total_bytes)}")
-    if state.uptime_secs is not None:
-        parts.append(f"up for {duration(state.uptime_secs)}")
-    return ", ".join(parts)
+    return replace(view, uptime_s=None, state=None)

@@ -76,7 +76,7 @@ def _error(data: controlline.ErrorData) -> EnigmaError:
     if issubclass(kind, RefusedByPeer):
         return kind(data.code, data.detail, hint=data.hint)
     if issubclass(kind, StateRefused):
-        return kind(*data.detail.split(": ", 1))
+        return kind(*data.detail.split(": ", 1), hint=data.hint)
     return kind(data.detail, hint=data.hint)
 
 

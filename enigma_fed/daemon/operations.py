@@ -43,6 +43,8 @@ class Operations:
 
     target: str = ""
     """A sentence saying which node this is."""
+    lasting: bool = False
+    """Whether one object serves for long: not where files are read, which change."""
     announce: bool = False
     """True when the user named no data folder and a running system agent was taken: say `target`."""
 
@@ -158,6 +160,8 @@ class Operations:
 
 class RemoteOperations(Operations):
     """The node of a running agent, through its control socket; one connection per call."""
+
+    lasting = True
 
     def __init__(self, socket: Path, *, announce: bool = False) -> None:
         self._socket = socket

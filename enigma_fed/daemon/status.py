@@ -15,7 +15,7 @@ from enigma_fed.base.suspension import Suspended
 from enigma_fed.federation.rules import REMOVED_US
 from enigma_fed.transports.tor.modes import TorMode
 from enigma_fed.transports.tor.status import TorPhase, TorStatus
-from enigma_fed.wire.calling import told
+from enigma_fed.wire.calling import borrowed, told
 from enigma_fed.wire.records import Stage
 from enigma_fed.wire.views import InviteView, NodeView, PeerView, SnapshotView, StatusView, TorView
 
@@ -77,6 +77,9 @@ def compose(
         node=node,
         running=running is not None,
         peers=dict(Counter(map(_condition, peers))),
+        streams=sum(peer.stream_since is not None for peer in peers),
+        states_old=sum(peer.state_old for peer in peers),
+        states_refused=sum(peer.state_refused is not None for peer in peers),
         invites_open=sum(map(_is_unused, invites)),
         joins_waiting=sum(map(_waits, invites)),
         suspended=[reason.value for reason in suspended],
@@ -99,6 +102,9 @@ def next_steps(
         yield from _invite_steps(invite)
     yield from _hand_over(sum(map(_is_unused, invites)))
     for peer in peers:
+        if borrowed(peer) and peer.stage != Stage.AWAITING_APPROVAL:
+            rename = f"enigma-fed peer rename {peer.did} NAME"
+            yield f"{told(peer)}: {borrowed(peer)}; give it one of yours: {rename}"
         yield from _peer_steps(peer)
     if any(peer.invalid for peer in peers) or any(invite.invalid for invite in invites):
         yield "See the entries that cannot be used here, and drop them: enigma-fed doctor --drop-invalid"
@@ -202,7 +208,8 @@ def _invite_steps(invite: InviteView) -> Iterator[str]:
     who = told(invite)
     if invite.direction == "pending":
         how = "with an expired code" if invite.late else "without a code"
-        yield f"{who} joined {how}; to let it in: enigma-fed peer approve {invite.did}"
+        mind = f" (mind: {borrowed(invite)}; compare the DID with its owner)" if borrowed(invite) else ""
+        yield f"{who} joined {how}; to let it in: enigma-fed peer approve {invite.did}{mind}"
     elif invite.direction == "incoming" and invite.stage == Stage.AWAITING_APPROVAL:
         yield f"Ask the owner of {who} to let this node in: the code had expired"
     elif invite.direction == "incoming" and invite.stage == Stage.ACCEPTED_HERE:
@@ -230,6 +237,11 @@ def _peer_steps(peer: PeerView) -> Iterator[str]:
         yield f"{name} refused the join ({why}): ask its owner for a new invite"
     elif peer.paused:
         yield f"{name} is paused; to ask it again: enigma-fed peer pause {peer.did} --resume"
+    elif peer.state_refused:
+        yield (
+            f"{name} sends states that break the rules ({peer.state_refused}); its last good one is shown: "
+            f"ask its owner to update, or look: enigma-fed peer show {peer.did}"
+        )
     elif peer.liveness == "offline":
         yield f"{name} does not answer any more; ask its owner, or look why: enigma-fed peer show {peer.did}"
 

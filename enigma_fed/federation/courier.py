@@ -74,6 +74,14 @@ class Courier:
         """The places of polls and joins."""
         return self._exchange.slots
 
+    def stream_since(self, did: Did) -> float | None:
+        """Since when the peer's stream stands, on the boot clock; None while none does."""
+        return None if self.streams is None else self.streams.since(did)
+
+    def refused(self, did: Did) -> str | None:
+        """Why the newest state that came of the peer was refused; None when it was taken."""
+        return self._exchange.states.refused(did)
+
     def heard(self, did: Did) -> None:
         """The peer called us."""
         self._poller.heard(did)

@@ -68,6 +68,11 @@ def judge(presence: Presence) -> Liveness:
     return Liveness.LATE if age <= _LATE_INTERVALS * presence.interval else Liveness.OFFLINE
 
 
+def is_old(age_s: float, interval: float) -> bool:
+    """Whether a state of this age is older than one of a peer that is there, with polls `interval` apart."""
+    return age_s > _LATE_INTERVALS * interval
+
+
 def reason(presence: Presence) -> str:
     """Why `judge` says so, for a person: "heard 12 s ago"."""
     if not presence.running:

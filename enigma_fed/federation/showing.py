@@ -11,15 +11,18 @@ from enigma_fed.base.clock import Clock
 from enigma_fed.base.errors import PeerNotFound
 from enigma_fed.base.ids import Did
 from enigma_fed.federation import inviting
+from enigma_fed.federation.courier import Courier
 from enigma_fed.federation.door import Door
 from enigma_fed.federation.glance import Glance, glance
 from enigma_fed.federation.hooks import Hooks
+from enigma_fed.federation.liveness import is_old
 from enigma_fed.federation.lookup import find_peer
 from enigma_fed.federation.names import NameBook
 from enigma_fed.federation.presence import show
 from enigma_fed.federation.store import FederationStore
 from enigma_fed.identity.nodekey import NodeKey
 from enigma_fed.wire.records import IncomingInvite, Membership, Node, OutgoingInvite, PendingJoin
+from enigma_fed.wire.timestamps import to_text
 from enigma_fed.wire.viewbuild import (
     invalid_entries,
     invalid_invite_view,
@@ -125,7 +128,21 @@ class Showing(Door):
         day = self._hooks.traffic(node.did)
         if day is not None:
             view = replace(view, bytes_in=day.received, bytes_out=day.sent)
+        if courier is not None:
+            view = self._with_contact(view, courier, node.did)
+        if view.age_s is not None:
+            old = view.state_refused is not None or is_old(view.age_s, self._interval)
+            view = replace(view, state_old=old)
         return self._names.marked(view)
+
+    def _with_contact(self, view: PeerView, courier: Courier, did: Did) -> PeerView:
+        since = courier.stream_since(did)
+        stood = None if since is None else self._clock.wall() - (self._clock.boot() - since)
+        return replace(
+            view,
+            stream_since=None if stood is None else to_text(round(stood)),
+            state_refused=courier.refused(did),
+        )
 
     @property
     def _names(self) -> NameBook:

@@ -59,6 +59,7 @@ class PeerStates:
         self._renames = Renames()
         self.refusals: Counter[str] = Counter()
         """States that were refused, by the words of state.receiving.Reason."""
+        self._refused_of: dict[Did, str] = {}
 
     def held(self, did: Did) -> FullState | None:
         """The last good state of a peer."""
@@ -73,6 +74,10 @@ class PeerStates:
         """Whether this peer may send deltas and a stream: fewer than two mismatches in its epoch."""
         distrust = self._distrusts.get(did)
         return distrust is None or distrust.takes_deltas
+
+    def refused(self, did: Did) -> str | None:
+        """Why the newest state that came of this peer was refused; None when it was taken."""
+        return self._refused_of.get(did)
 
     async def poll(self, node: Node) -> None:
         """Ask a peer for its state, and once more for the whole if what came does not hold.
@@ -137,7 +142,9 @@ class PeerStates:
         members = {did: kept for did, kept in self._distrusts.items() if self._store.node(did) is not None}
         if self._store.node(node.did) is not None:
             members[node.did] = receiving.mistrust(members.get(node.did), held)
+            self._refused_of[node.did] = error.reason
         self._distrusts = members
+        self._refused_of = {did: why for did, why in self._refused_of.items() if did in members}
 
     async def _keep(
         self,
@@ -156,6 +163,7 @@ class PeerStates:
         seen = self._store.observations.get(did) or Observation(did=did)
         if seen.failures:
             _log.info("%s answers again", told(node))
+        self._refused_of.pop(did, None)
         distrust = receiving.believe(self._distrusts.pop(did, None), state)
         if distrust is not None:
             self._distrusts[did] = distrust

@@ -111,6 +111,11 @@ class Subscriptions:
         """Whether a stream of this peer stands."""
         return did in self._standing
 
+    def since(self, did: Did) -> float | None:
+        """Since when the stream of this peer stands, on the boot clock; None while none does."""
+        run = self._standing.get(did)
+        return None if run is None else run.since
+
     def follow(self) -> None:
         """Stop the streams that do not fit the membership any more."""
         for did in self._lines.every():

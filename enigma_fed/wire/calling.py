@@ -47,9 +47,9 @@ def borrowed(view: PeerView | InviteView) -> str:
 
 
 _BORROWED: Final = {
-    "this-node": "it has the name of this node, or one much alike",
-    "alias": "it has the name that you gave another peer, or one much alike",
-    "peer": "it has the name of another peer, or one much alike",
+    "this-node": "it has the name of this node, or nearly",
+    "alias": "it has the name that you gave another peer, or nearly",
+    "peer": "it has the name of another peer, or nearly",
 }
 
 

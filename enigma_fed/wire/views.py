@@ -84,6 +84,13 @@ class PeerView(View, frozen=True, kw_only=True):
     """When it announces to be off, as 23:00-07:00 in this machine's time."""
     age_s: float | None = None
     """Age of the newest state here, in seconds."""
+    stream_since: str | None = None
+    """Since when it pushes its states on a stream; None while there is none."""
+    state_old: bool = False
+    """Whether the state shown is older than it should be: nothing newer came, or what came was refused."""
+    state_refused: str | None = None
+    """Why the newest state that came was refused: wrong-base, lower-seq, bad-signature, …; the last good one
+    is shown."""
     via: str | None = None
     """How it came: `stream`, pushed by the peer, or `poll`, asked for."""
     latency_ms: float | None = None
@@ -204,6 +211,12 @@ class StatusView(View, frozen=True, kw_only=True):
     state: SnapshotView | None = None
     peers: dict[str, int] = {}
     """Count of peers by liveness."""
+    streams: int = 0
+    """Peers that push their states on a stream."""
+    states_old: int = 0
+    """Peers of which an old state is shown."""
+    states_refused: int = 0
+    """Peers whose newest state was refused."""
     invites_open: int = 0
     joins_waiting: int = 0
     clock_synchronised: bool | None = None

@@ -141,6 +141,9 @@ ONE_PAST: Final = {
     "CONTROL_REPLY_BYTES": "tests/daemon/test_controlclient.py::test_an_endless_answer_is_cut",
     "CONTROL_CONNECTIONS": CONTROL + "test_invariant_7_too_many_commands_are_sent_away",
     "CONTROL_IDLE_TIMEOUT": CONTROL + "test_invariant_7_a_connection_that_says_nothing_is_closed",
+    "WATCH_INTERVAL": "tests/cli/test_watch.py"
+    "::test_what_does_not_change_is_told_once_and_ctrl_c_is_no_failure",
+    "WATCH_INTERVAL_MIN": "tests/cli/test_watch.py::test_an_interval_has_a_least_length",
     "CONTROL_ANSWER_TIMEOUT": OUTGOING + "test_an_agent_that_never_answers",
     "ADMIN_CONNECTIONS": ADMIN
     + "test_invariant_7_of_too_many_connections_the_oldest_ends_and_a_newcomer_is_served",

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+from msgspec.structs import replace
+
+from enigma_fed.cli.statusshown import details
 from tests.cli.fakes import FakeNode, invoke
 
 
@@ -27,3 +31,19 @@ def test_the_next_steps_speak_to_the_node_that_was_asked() -> None:
     step = "Make an invite: enigma-fed --data-dir /d invite create"
     assert f"Next: {step}\n" in invoke("status", "--data-dir", "/d", node=FakeNode()).out
     assert invoke("--data-dir", "/d", "status", "--json", node=FakeNode()).json["next_steps"] == [step]
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        ({"peers": {}}, "none yet"),
+        ({"streams": 1}, "1 up; 1 by stream"),
+        (
+            {"peers": {"up": 2, "offline": 1}, "states_old": 2, "states_refused": 1},
+            "2 up, 1 offline; 2 with an old state; 1 whose newest state was refused",
+        ),
+    ],
+)
+def test_peers_are_told_by_liveness_path_and_age(changes: dict[str, object], line: str) -> None:
+    view = replace(FakeNode().status(), **changes)
+    assert dict(details(view))["Peers"] == line

@@ -51,6 +51,7 @@ def test_a_result_survives() -> None:
         StoreDamaged("nodes.json"),
         TokenUsed("by another"),
         RefusedByPeer("not-allowed", "no"),
+        StateRefused("bad-signature", "it does not hold", hint="Look."),
         UnsignedReply("HTTP status 502"),
         StateRefused("bad-signature", "the signature of its state: it does not hold"),
         WireError("the peer's state went back within its epoch"),

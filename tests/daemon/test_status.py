@@ -113,6 +113,27 @@ def test_counts_and_facts_are_in_the_view() -> None:
     assert view.warnings == ["careful", "Some peers are paused and not polled."]
 
 
+def test_streams_and_states_that_are_old_or_refused_are_counted() -> None:
+    streaming = peer(stream_since="2026-11-20T08:00:00Z")
+    old, refused = peer(state_old=True), peer(state_old=True, state_refused="lower-seq")
+    view = compose(NODE, [PEER, streaming, old, refused], [], RUNNING)
+    assert (view.streams, view.states_old, view.states_refused) == (1, 2, 1)
+
+
+def test_a_name_like_another_is_told_and_how_to_tell_them_apart() -> None:
+    twin = peer(name="my attic", name_like="peer")
+    [step] = next_steps([twin], [], RUNNING)
+    assert step == (
+        "“my attic” [z6MkPeerPeer]: it has the name of another peer, or nearly; give it one of yours: "
+        "enigma-fed peer rename did:key:z6MkPeerPeer NAME"
+    )
+    assert steps([peer(alias="mine", name_like="peer")], []) == "", "the owner chose it"
+    joiner = invite("pending", "awaiting-approval", name="attic", name_like="this-node")
+    waiting = peer(stage="awaiting-approval", name_like="this-node", liveness="unknown")
+    [step] = next_steps([waiting], [joiner], RUNNING)
+    assert "mind: it has the name of this node, or nearly; compare the DID" in step
+
+
 def test_a_doubtful_clock_is_a_warning() -> None:
     view = compose(NODE, [PEER], [], replace(RUNNING, clock_synchronised=False, clock_behind=True))
     assert len(view.warnings) == 2
@@ -153,6 +174,7 @@ STATES: dict[str, tuple[list[PeerView], list[InviteView], Running | None, str]] 
     "they refused": ([peer(stage="refused", last_error="no")], [], RUNNING, "refused the join (no)"),
     "an unusable entry": ([peer(invalid="{}")], [], RUNNING, "doctor --drop-invalid"),
     "paused": ([peer(paused=True)], [], RUNNING, "enigma-fed peer pause did:key:z6MkPeerPeer --resume"),
+    "states refused": ([peer(state_refused="bad-patch")], [], RUNNING, "break the rules (bad-patch)"),
     "offline": ([peer(liveness="offline")], [], RUNNING, "enigma-fed peer show did:key:z6MkPeerPeer"),
     "clock in doubt": ([PEER], [], NOT_SYNCHRONISED, "sudo timedatectl set-ntp true"),
     "clock behind": ([PEER], [], replace(RUNNING, clock_behind=True), "Set this machine's clock right"),

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from enigma_fed.federation.liveness import Liveness, Off, Presence, judge, reason
+from enigma_fed.federation.liveness import Liveness, Off, Presence, is_old, judge, reason
 
 OWN_WORD = Off(until="07:00", announced=True)
 OURS = Off(until="13:00", announced=False)
@@ -21,6 +21,10 @@ def presence(age: float | None = 12.0, **changes: Any) -> Presence:
 )
 def test_liveness(age: float, expected: str) -> None:
     assert judge(presence(age)) == expected
+
+
+def test_a_state_is_old_when_its_peer_would_be_offline() -> None:
+    assert [is_old(age, 60) for age in (0, 300, 300.1)] == [False, False, True]
 
 
 def test_liveness_is_unknown_before_the_first_word_and_without_a_path_of_our_own() -> None:

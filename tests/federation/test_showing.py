@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
 from enigma_fed.base.errors import Conflict, FieldInvalid
+from enigma_fed.base.ids import Did
 from enigma_fed.base.tasks import Tasks
 from enigma_fed.federation.hooks import Hooks
 from enigma_fed.federation.service import Federation
 from enigma_fed.federation.store import FederationStore
+from enigma_fed.wire.records import Observation
+from enigma_fed.wire.state import FullState, Snapshot
 from tests.support.fakenetwork import random_bytes
 from tests.support.identities import did, key, onion
 from tests.support.manualclock import ManualClock
@@ -45,6 +49,44 @@ async def test_the_marks_follow_what_is_renamed(federation: Federation) -> None:
     assert federation.peer("Gran").name_like is None
     await federation.rename("mine", None)
     assert federation.peer(str(did(3))).name_like == "this-node"
+
+
+class Outgoing:
+    """What of the courier is shown."""
+
+    def __init__(self, since: float | None, refused: str | None) -> None:
+        self.since, self.why = since, refused
+
+    def next_poll(self, found: Did) -> float | None:
+        return None
+
+    def stream_since(self, found: Did) -> float | None:
+        return self.since
+
+    def refused(self, found: Did) -> str | None:
+        return self.why
+
+
+@pytest.mark.parametrize(
+    ("age", "since", "refused", "expected"),
+    [
+        (10, 9_000.0, None, ("2027-01-15T07:43:20Z", None, False)),
+        (300, None, None, (None, None, False)),
+        (301, None, None, (None, None, True)),
+        (10, None, "lower-seq", (None, "lower-seq", True)),
+    ],
+)
+async def test_streams_and_old_states_are_shown(
+    federation: Federation, age: int, since: float | None, refused: str | None, expected: tuple[Any, ...]
+) -> None:
+    state = FullState(
+        epoch=bytes(8), started=NOW - age, seq=1, ts=0, snapshot=Snapshot(), signature=bytes(64)
+    )
+    federation.store.observe(Observation(did=did(1), state=state))
+    federation._courier = cast(Any, Outgoing(since, refused))
+    view = federation.peer(str(did(1)))
+    assert (view.stream_since, view.state_refused, view.state_old) == expected
+    assert not federation.peer(str(did(2))).state_old, "there is none"
 
 
 @pytest.mark.parametrize("name", ["cellar", "CEIIar", "ATTIC", "Mine"])

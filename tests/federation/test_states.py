@@ -119,7 +119,9 @@ async def test_after_a_mismatch_a_peer_that_is_gone_is_asked_for_the_whole_later
     with pytest.raises(PeerUnreachable):
         await world.poll(delta(state(5), state(6), patch=LIE), PeerUnreachable())
     assert world.held == state(5)
+    assert world.states.refused(did(1)) == "bad-signature", "the one held is not the newest"
     assert await world.poll(state(6)) == [None]
+    assert world.states.refused(did(1)) is None
     assert await world.poll(Unchanged()) == [have(6)]
 
 
@@ -221,4 +223,4 @@ async def test_nothing_is_remembered_of_who_is_no_member(world: World) -> None:
     with pytest.raises(StateRefused):
         await world.states.take_frame(world.node, None, state(5, number=2), state(5).epoch)
     assert world.states.refusals == Counter({"bad-signature": 1})
-    assert world.states._distrusts == {}
+    assert world.states._distrusts == world.states._refused_of == {}

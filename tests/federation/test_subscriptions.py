@@ -19,6 +19,7 @@ from enigma_fed.base.errors import (
 from enigma_fed.rpc.streamend import StreamEnd
 from enigma_fed.wire.records import Stage, Via
 from enigma_fed.wire.state import Have
+from enigma_fed.wire.timestamps import from_text
 from tests.support.fakenetwork import until
 from tests.support.identities import did
 from tests.support.streamworld import Stream, World
@@ -64,6 +65,9 @@ async def test_a_peer_is_up_as_long_as_its_stream_shows_signs_of_life(world: Wor
         stream.heard()
         assert world.federation.peer(P).liveness == "up"
     assert world.seen() is before
+    began = world.federation.peer(P).stream_since
+    assert began is not None
+    assert from_text(began) == pytest.approx(world.clock.wall() - 20 * limits.STREAM_PING, abs=1)
     await world.pass_time(10 * 60)
     assert world.federation.peer(P).liveness == "offline"
 

@@ -23,6 +23,7 @@ from enigma_fed.daemon.app import Agent
 from enigma_fed.daemon.operations import RemoteOperations
 from enigma_fed.daemon.paths import resolve_paths
 from enigma_fed.rpc.client import SigningRequest
+from enigma_fed.transports.replybounds import bound_replies
 
 
 class Board(AbstractResolver):
@@ -44,6 +45,7 @@ class Board(AbstractResolver):
     def session(self) -> aiohttp.ClientSession:
         """A session that finds onions here."""
         connector = aiohttp.TCPConnector(resolver=self, use_dns_cache=False, family=socket.AF_INET)
+        bound_replies(connector)
         return aiohttp.ClientSession(connector=connector, request_class=SigningRequest)
 
     def draw(self, size: int) -> bytes:

@@ -1,0 +1,201 @@
+"""`--watch`: one question per interval; a terminal is drawn in place, elsewhere each change is a line."""
+
+from __future__ import annotations
+
+import enum
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
+
+import click
+
+from enigma_fed.base import limits
+from enigma_fed.base.errors import EnigmaError, OperationFailed, TryLater
+from enigma_fed.cli.types import parse_ago
+
+if TYPE_CHECKING:
+    from enigma_fed.cli.context import CliContext
+    from enigma_fed.daemon.operations import Operations
+
+T = TypeVar("T")
+F = TypeVar("F", bound=Callable[..., object])
+_PASSING: Final = (OperationFailed, TryLater)
+"""What an agent that stops, starts or is busy makes of a question."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One line of what is watched; it is told when `what` is another than before."""
+
+    what: object
+    line: str
+
+
+@dataclass(frozen=True, slots=True)
+class Subject(Generic[T]):
+    """What is watched."""
+
+    ask: Callable[[Operations], T]
+    """One call to the node."""
+    screen: Callable[[T], Sequence[str]]
+    """The lines on a terminal."""
+    facts: Callable[[T], Mapping[str, Fact]]
+    """What is told elsewhere, by key."""
+    steady: Callable[[T], object]
+    """The answer without what changes with time alone: a JSON object is printed when this has changed."""
+
+
+def pause(seconds: float) -> None:
+    """Wait; tests end a watch here."""
+    time.sleep(seconds)
+
+
+def watch(here: CliContext, subject: Subject[T], every: float) -> None:
+    """Ask every so many seconds until Ctrl-C, which is no error; of failures the first is raised."""
+    try:
+        if here.json:
+            _as_json(_answers(here, subject, every), subject)
+        else:
+            from enigma_fed.cli import output
+
+            show = _on_screen if output.at_a_terminal() else _as_lines
+            show(_answers(here, subject, every), subject, every)
+    except KeyboardInterrupt:
+        return
+
+
+class _Source(enum.Enum):
+    """Where an answer came from, and what is told when it is another than before."""
+
+    AGENT = "The agent answers again."
+    FILES = "No agent runs; this comes from the files."
+    NOBODY = "The agent does not answer ({why}); asking again."
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer(Generic[T]):
+    """What the node said, or why it said nothing."""
+
+    said: T | None
+    source: _Source
+    why: str = ""
+
+
+def _answers(here: CliContext, subject: Subject[T], every: float) -> Iterator[_Answer[T]]:
+    """An answer per interval: one call each, on the way to the agent that was found at first.
+
+    Without an agent the files are opened each time, which notices one that starts.
+    """
+    answered = False
+    with ExitStack() as way:
+        node: Operations | None = None
+        answer: _Answer[T]
+        while True:
+            try:
+                if node is None:
+                    node = way.enter_context(here.opened(mutating=False))
+                said = subject.ask(node)
+            except _PASSING as error:
+                if not answered:
+                    raise
+                answer = _Answer(None, _Source.NOBODY, _why(error))
+            else:
+                answer = _Answer(said, _Source.AGENT if node.lasting else _Source.FILES)
+            answered = True
+            if answer.source is not _Source.AGENT:
+                node = None
+                way.close()
+            yield answer
+            pause(every)
+
+
+def _why(error: EnigmaError) -> str:
+    return f"{error.what}: {error.detail}" if error.detail else error.what
+
+
+def _as_json(answers: Iterator[_Answer[T]], subject: Subject[T]) -> None:
+    from enigma_fed.cli import output
+
+    before: object = None
+    source: _Source | None = None
+    for answer in answers:
+        source = _tell_source(answer, source)
+        if answer.said is None:
+            continue
+        now = subject.steady(answer.said)
+        if now != before:
+            output.data_json(answer.said)
+        before = now
+
+
+def _as_lines(answers: Iterator[_Answer[T]], subject: Subject[T], every: float) -> None:
+    from enigma_fed.cli import output
+
+    before: Mapping[str, Fact] = {}
+    source: _Source | None = None
+    for answer in answers:
+        source = _tell_source(answer, source)
+        if answer.said is None:
+            continue
+        now = subject.facts(answer.said)
+        for line in changes(before, now):
+            output.data(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {line}")
+        before = now
+
+
+def changes(before: Mapping[str, Fact], now: Mapping[str, Fact]) -> Iterator[str]:
+    """A line for everything that is new or another than before, and for everything that is over."""
+    for key, fact in now.items():
+        if key not in before or before[key].what != fact.what:
+            yield fact.line
+    for key, fact in before.items():
+        if key not in now:
+            yield f"No longer: {fact.line}"
+
+
+def _tell_source(answer: _Answer[T], before: _Source | None) -> _Source:
+    from enigma_fed.cli import output
+
+    if before is not None and answer.source is not before:
+        output.talk(answer.source.value.format(why=answer.why))
+    return answer.source
+
+
+def _on_screen(answers: Iterator[_Answer[T]], subject: Subject[T], every: float) -> None:
+    from enigma_fed.cli import output
+
+    last: list[str] = []
+    with output.screen() as draw:
+        for answer in answers:
+            state = f"Every {every:g} s; Ctrl-C ends it."
+            if answer.said is not None:
+                last = list(subject.screen(answer.said))
+            if answer.source is not _Source.AGENT:
+                state = f"{answer.source.value.format(why=answer.why)} {state}"
+            draw([*last, "", state])
+
+
+def options(command: F) -> F:
+    """The flags of a command that can watch."""
+    interval = click.option(
+        "--interval",
+        metavar="TIME",
+        default=f"{limits.WATCH_INTERVAL}s",
+        show_default=True,
+        callback=_read_interval,
+        help=f"With --watch: how often to ask, at least {limits.WATCH_INTERVAL_MIN}s.",
+    )
+    flag = click.option("--watch", "watching", is_flag=True, help="Go on, and show what changes.")
+    return flag(interval(command))
+
+
+def _read_interval(ctx: click.Context, param: click.Parameter, value: str) -> int:
+    try:
+        seconds = parse_ago(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error), ctx, param) from None
+    if seconds < limits.WATCH_INTERVAL_MIN:
+        raise click.BadParameter(f"{value!r} is less than {limits.WATCH_INTERVAL_MIN}s", ctx, param)
+    return seconds
