@@ -19,7 +19,7 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     floor: tuple[float, ...]
     floor_name: str
     unit: str
-    target: float
+    target: float | None
 
     @property
     def ratio(self) -> float:
@@ -29,11 +29,13 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def line(self) -> str:
         """One row of the table."""
-        verdict = "met" if self.ratio <= self.target else "MISSED"
+        target = "-"
+        if self.target is not None:
+            target = f"≤ {self.target} {'met' if self.ratio <= self.target else 'MISSED'}"
         return (
             f"| {self.name} | {_figure(self.ours)} {self.unit} "
             f"| {self.floor_name}: {_figure(self.floor)} {self.unit} "
-            f"| {self.ratio:.3f} | ≤ {self.target} {verdict} | {len(self.ours)} pairs |"
+            f"| {self.ratio:.3f} | {target} | {len(self.ours)} pairs |"
         )
 
 
