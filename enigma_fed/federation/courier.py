@@ -100,20 +100,25 @@ class Courier:
             self.streams.interval = seconds
 
     async def reach(self, did: Did) -> None:
-        """Deliver an open join, then poll, and wait for the outcome; raises what failed."""
-        self.follow()
-        await self._reach(did)
+        """Deliver an open join, then poll, and wait for the outcome; raises what failed.
 
-    async def _reach(self, did: Did) -> None:
-        error = await self._outbox.deliver_now(did) or await self._poll_now(did)
+        The owner named the peer: its failures so far do not count any more.
+        """
+        self.follow()
+        await self._reach(did, anew=True)
+
+    async def _reach(self, did: Did, *, anew: bool) -> None:
+        error = await self._outbox.deliver_now(did) or await self._poll_now(did, anew)
         if error is not None:
             raise error
 
     async def reach_all(self) -> None:
-        """`reach` for every peer that is not paused; failures stay with the peers."""
+        """Reach every peer that is not paused; failures stay with the peers, silent ones in their slots."""
         self.follow()
         dids = [node.did for node in self._store.membership.nodes.nodes if not node.paused]
-        for outcome in await asyncio.gather(*(self._reach(did) for did in dids), return_exceptions=True):
+        for outcome in await asyncio.gather(
+            *(self._reach(did, anew=False) for did in dids), return_exceptions=True
+        ):
             if outcome is not None and not isinstance(outcome, EnigmaError):
                 raise outcome
 
@@ -125,15 +130,16 @@ class Courier:
         await self._outbox.close()
         await self._poller.close()
 
-    async def _poll_now(self, did: Did) -> EnigmaError | None:
+    async def _poll_now(self, did: Did, anew: bool) -> EnigmaError | None:
         """Through the peer's line, or by itself for a paused peer that the owner asks for."""
         node = self._store.node(did)
         if node is None:
             return PeerNotFound("it was removed")
         if node.trust_level is TrustLevel.UNTRUSTED and node.confirmed:
             return Conflict("an untrusted peer is not polled", hint="Trust it: enigma-fed peer trust PEER")
-        self._forgive(did)
-        return await self._poll(did) if node.paused else await self._poller.poll_now(did)
+        if anew:
+            self._forgive(did)
+        return await self._poll(did) if node.paused else await self._poller.poll_now(did, anew=anew)
 
     async def _poll(self, did: Did) -> EnigmaError | None:
         error = await self._exchange.poll(did)

@@ -98,15 +98,16 @@ class Poller:
         """Our own way out works again: whoever is overdue is tried now."""
         self._lines.wake()
 
-    async def poll_now(self, did: Did) -> EnigmaError | None:
+    async def poll_now(self, did: Did, *, anew: bool = True) -> EnigmaError | None:
         """Poll the peer at once, or take the poll under way; the error when it failed.
 
-        The owner asks, so backing off begins anew.
+        `anew`: the owner asks for this very peer, so backing off begins anew.
         """
         line = self._lines.get(did)
         if line is None:
             return PeerUnreachable("it is not polled")
-        line.failures = 0
+        if anew:
+            line.failures = 0
         return await line.ask()
 
     async def close(self) -> None:

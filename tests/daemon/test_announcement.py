@@ -13,6 +13,7 @@ from enigma_fed.config import Settings
 from enigma_fed.daemon.announcement import Announcement
 from enigma_fed.wire.windows import Window
 from tests.support.agents import Build, federate
+from tests.support.fakenetwork import until
 from tests.support.manualclock import ManualClock
 
 KEY = "node.offline_windows"
@@ -85,3 +86,18 @@ async def test_hostile_windows_are_refused_with_a_counted_reason_and_what_was_kn
     store = barn.agent.node.federation
     assert store._courier is not None
     assert store._courier._exchange.states.refusals["bad-away"] >= 1
+
+
+async def test_a_peer_with_a_stream_is_told_at_once(build: Build, paris: ManualClock) -> None:
+    """The change ends the stream, so the peer polls, though the next poll was an hour away."""
+    attic, barn = build("attic"), build("barn")
+    await attic.start()
+    await barn.start()
+    await federate(attic, barn)
+    streams = barn.agent.node.federation.streams
+    assert streams is not None
+    await until(lambda: streams.open, "the stream stands")
+    await attic.agent.reload(with_windows(attic.settings, "23:00-07:00"))
+    seen = barn.agent.node.federation.store.observations
+    await until(lambda: any(each.away for each in seen.values()), "barn polls")
+    assert (await barn.peer(attic)).announced_windows == ["23:00-07:00"]

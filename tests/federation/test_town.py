@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -152,3 +153,21 @@ async def test_a_new_member_among_many_is_polled_at_once(town: Open) -> None:
     home.polls.clear()
     await home.pass_time(2)
     assert peer.key.did in home.polls
+
+
+async def test_invariant_7_an_owner_who_asks_everybody_does_not_let_silent_peers_stop_the_others(
+    town: Open,
+) -> None:
+    home = await town(100)
+    silent = list(home.peers)[:70]
+    for who in silent:
+        home.store.observe(Observation(did=who, failures=3))
+    home.silent.update(silent)
+    asked = asyncio.create_task(home.federation.sync(None))
+    await until(lambda: home.answers == 30, "everybody else answers")
+    assert home.under_way == limits.POLLS_OF_SILENT
+    home.silent.clear()
+    while not asked.done():
+        home.give_up()
+        await asyncio.sleep(0)
+    assert {view.liveness for view in await asked} == {"up"}
