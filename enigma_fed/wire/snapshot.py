@@ -67,7 +67,7 @@ def canonical_cbor(snapshot: Snapshot) -> bytes:
         snapshot.uptime_secs,
         snapshot.tor_active,
     )
-    return cbor.encode({key: value for key, value in enumerate(fields) if value is not None})
+    return cbor.encode_checked({key: value for key, value in enumerate(fields) if value is not None})
 
 
 def sorted_apps(apps: Iterable[App]) -> tuple[App, ...]:

@@ -129,3 +129,20 @@ def test_a_file_of_the_rust_agent_is_read_leniently() -> None:
     assert snapshot == Snapshot(mem_used_kib=1)
     app = {"id": "a", "status": "running", "more": 1}
     assert snapshot_from_object({"apps": [app]}, lenient=True).apps == (App(id="a", status="running"),)
+
+
+@given(SNAPSHOTS)
+def test_the_canonical_state_is_deterministic_cbor(snapshot: Snapshot) -> None:
+    canonical = canonical_cbor(snapshot)
+    assert cbor.encode(cbor.decode(canonical, limit=len(canonical))) == canonical
+
+
+def test_the_largest_canonical_state_is_deterministic_cbor() -> None:
+    texts = [
+        f"{number:03}".ljust(limits.APP_FIELD_BYTES, "é")[: limits.APP_FIELD_BYTES // 2]
+        for number in range(512)
+    ]
+    apps = tuple(App(id=text, status=text, version=text) for text in texts)
+    size = limits.INTEGER_MAX // 1024
+    canonical = canonical_cbor(Snapshot(apps=apps, mem_used_kib=size, uptime_secs=limits.INTEGER_MAX))
+    assert cbor.encode(cbor.decode(canonical, limit=len(canonical))) == canonical
