@@ -200,7 +200,7 @@ class RunningNode:
         warnings = [*degraded.warnings(self.federation.store, suspended), *self._history.warnings()]
         return compose(
             self._view,
-            self.federation.peers(),
+            await self.federation.peers_in_turns(),
             self.federation.invites(),
             running,
             warnings,

@@ -76,7 +76,7 @@ class Desk:
 
     async def peer_list(self) -> list[PeerView]:
         """Every peer."""
-        return self._federation.peers()
+        return await self._federation.peers_in_turns()
 
     async def peer_show(self, ref: str) -> PeerView:
         """One peer."""

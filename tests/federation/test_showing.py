@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any, cast
 
@@ -10,6 +11,7 @@ import pytest
 from enigma_fed.base.errors import Conflict, FieldInvalid
 from enigma_fed.base.ids import Did
 from enigma_fed.base.tasks import Tasks
+from enigma_fed.federation import showing
 from enigma_fed.federation.hooks import Hooks
 from enigma_fed.federation.service import Federation
 from enigma_fed.federation.store import FederationStore
@@ -93,3 +95,22 @@ async def test_streams_and_old_states_are_shown(
 async def test_a_name_of_the_owners_is_like_no_other(federation: Federation, name: str) -> None:
     with pytest.raises(Conflict):
         await federation.rename(str(did(2)), name)
+
+
+async def test_a_long_list_leaves_the_rest_of_the_agent_its_turns(
+    federation: Federation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(showing, "_AT_ONCE", 1)
+    turns = 0
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    task = asyncio.create_task(others())
+    assert await federation.peers_in_turns() == federation.peers()
+    assert turns == 3
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
