@@ -35,7 +35,7 @@ class _Outcome:
     """What became of one change."""
 
     value: Any = None
-    error: Exception | None = None
+    error: BaseException | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +121,10 @@ class Database:
 
         Changes asked for in one turn of the loop, or while others are written, share a transaction; each
         of them holds or fails for itself, unless the disk fails. That of a cancelled caller may be made.
-        Raises WriteFailed, StoreDamaged, LockBusy, TryLater (limits.DATABASE_WRITES_WAITING wait already).
+        Raises WriteFailed, StoreDamaged, LockBusy, TryLater (it is closed, or limits.DATABASE_WRITES_WAITING
+        wait already).
         """
+        self._check_open()
         if len(self._waiting) >= limits.DATABASE_WRITES_WAITING:
             raise TryLater(f"{self.path.name} has too many changes to write")
         told: asyncio.Future[T] = asyncio.get_running_loop().create_future()
@@ -133,7 +135,8 @@ class Database:
         return await told
 
     async def read(self, work: Work[T]) -> T:
-        """What `work` reads, off the loop, between two transactions; raises StoreDamaged, LockBusy."""
+        """What `work` reads, off the loop, between transactions; raises StoreDamaged, LockBusy, TryLater."""
+        self._check_open()
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._read, work)
 
     def row(self, sql: str, parameters: Sequence[object] = ()) -> tuple[Any, ...] | None:
@@ -155,10 +158,14 @@ class Database:
                 await asyncio.sleep(0)
             else:
                 await asyncio.wait({self._running})
-        if self._thread is not None:
-            await asyncio.get_running_loop().run_in_executor(self._thread, self._shut)
-            self._thread.shutdown()
-            self._thread = None
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            await asyncio.get_running_loop().run_in_executor(thread, self._shut)
+            thread.shutdown()
+
+    def _check_open(self) -> None:
+        if self._thread is None:
+            raise TryLater(f"{self.path.name} is closed")
 
     def _begin(self) -> None:
         """Give all that waits to the writer's thread, as one transaction."""
@@ -171,7 +178,9 @@ class Database:
 
     def _ended(self, batch: list[_Write[Any]], running: asyncio.Future[list[_Outcome]]) -> None:
         self._running = None
-        for write, outcome in zip(batch, running.result(), strict=True):
+        fault = running.exception()
+        outcomes = running.result() if fault is None else [_Outcome(error=fault) for _ in batch]
+        for write, outcome in zip(batch, outcomes, strict=True):
             if write.told.done():
                 continue  # its caller has gone
             if outcome.error is None:
@@ -192,6 +201,9 @@ class Database:
         except sqlite3.Error as error:
             sqlitefile.roll_back(self._writer)
             return [_Outcome(error=sqlitefile.explained(self.path, error, writing=True)) for _ in works]
+        except BaseException:
+            sqlitefile.roll_back(self._writer)
+            raise
         return outcomes
 
     def _read(self, work: Work[T]) -> T:

@@ -15,7 +15,7 @@ import pytest
 
 from enigma_fed.storage import sqlitefile
 from tests.state.test_historystore import garbled
-from tests.storage.test_sqlite import killed
+from tests.storage.test_sqlite_kills import killed
 from tests.support.sqlitefiles import FIRST, made, words
 
 KILLS: Final = int(os.environ.get("DATABASE_KILLS", "200"))

@@ -1,15 +1,12 @@
 from __future__ import annotations
 
 import asyncio
-import multiprocessing
 import os
 import sqlite3
 import stat
 import threading
-import time
 from collections.abc import AsyncIterator
 from contextlib import closing
-from multiprocessing.connection import Connection as Pipe
 from pathlib import Path
 from typing import Any, Final
 
@@ -29,7 +26,6 @@ from enigma_fed.storage.sqlite import Database
 from enigma_fed.storage.sqlitefile import Connection
 from tests.support.sqlitefiles import FIRST, SECOND, add, made, put, words
 
-KILLS: Final = 3
 PATIENCE: Final = 60.0
 
 
@@ -199,6 +195,39 @@ async def test_closing_writes_what_waits_and_leaves_one_file(folder: Path) -> No
     await database.close()
 
 
+async def test_a_closed_one_takes_nothing_more(folder: Path) -> None:
+    database = Database(made(folder), FIRST)
+    for _ in range(2):
+        with pytest.raises(TryLater):
+            await database.write(lambda c: add(c, "one"))
+        with pytest.raises(TryLater):
+            await database.read(lambda c: c.execute("SELECT 1"))
+        database.open()
+        closing = asyncio.create_task(database.close())
+        await asyncio.sleep(0)
+        with pytest.raises(TryLater):
+            await database.write(lambda c: add(c, "one"))
+        await closing
+    assert words(database.path) == []
+
+
+async def test_a_fault_that_ends_threads_reaches_its_caller_and_leaves_no_half_of_a_group(
+    database: Database,
+) -> None:
+    class Ended(BaseException):
+        pass
+
+    def end(connection: Connection) -> None:
+        raise Ended
+
+    results = await asyncio.gather(
+        database.write(lambda c: add(c, "one")), database.write(end), return_exceptions=True
+    )
+    assert [type(result) for result in results] == [Ended, Ended]
+    assert count(database) == 0
+    assert await database.write(lambda c: add(c, "one")) == "one"
+
+
 async def test_what_is_read_off_the_loop_is_what_was_acknowledged(database: Database) -> None:
     await database.write(lambda c: add(c, "one"))
     assert await database.read(lambda c: c.execute("SELECT text FROM word").fetchall()) == [("one",)]
@@ -305,55 +334,6 @@ def test_a_reader_that_cannot_be_had_leaves_nothing_open(
         database.open()
     assert not database.is_open
     assert [path.name for path in folder.iterdir()] == ["words.db"]
-
-
-async def _work(path: Path, begin: int, said: Pipe) -> None:
-    database = Database(path, FIRST)
-    database.open()
-    number = begin
-    while True:
-        ours = range(number + 1, number + 4)
-        await asyncio.gather(*(database.write(lambda c, n=n: add(c, f"{n:08}")) for n in ours))
-        number = ours[-1]
-        said.send(number)
-
-
-def _writer(path: str, begin: int, said: Pipe) -> None:
-    asyncio.run(_work(Path(path), begin, said))
-
-
-def killed(path: Path, begin: int, wait: float) -> int:
-    """Let a process write numbers and kill it after `wait` seconds; the last one that it acknowledged."""
-    context = multiprocessing.get_context("spawn")
-    heard, said = context.Pipe(duplex=False)
-    process = context.Process(target=_writer, args=(str(path), begin, said))
-    process.start()
-    said.close()
-    assert heard.poll(PATIENCE), "the writer does not begin"
-    time.sleep(wait)
-    process.kill()
-    process.join(PATIENCE)
-    process.close()
-    number = begin
-    with closing(heard):
-        while heard.poll():
-            try:
-                number = heard.recv()
-            except (EOFError, OSError):
-                break
-    return number
-
-
-def test_invariant_5_a_killed_writer_loses_nothing_that_it_acknowledged(folder: Path) -> None:
-    path = made(folder)
-    known = 0
-    for _ in range(KILLS):
-        acknowledged = killed(path, known, 0.03)
-        sqlitefile.check(path, FIRST)
-        found = words(path)
-        known = len(found)
-        assert found == [f"{number:08}" for number in range(1, known + 1)]
-        assert known in (acknowledged, acknowledged + 3), "the last group is there whole, or not at all"
 
 
 async def test_garbled_contents_are_told_as_damage_and_never_end_the_process(folder: Path) -> None:
