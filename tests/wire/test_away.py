@@ -57,6 +57,11 @@ def test_who_is_off_nearly_all_day_is_refused() -> None:
             away.from_object(more)
 
 
+def test_local_windows_are_told_in_utc() -> None:
+    assert away.in_utc([Window(23 * 60, 7 * 60)], 120) == (Window(21 * 60, 5 * 60),)
+    assert away.in_utc([Window(23 * 60, 7 * 60)], -330) == (Window(4 * 60 + 30, 12 * 60 + 30),)
+
+
 @pytest.mark.parametrize("text", ["", " "])
 def test_an_empty_setting_announces_nothing(text: str) -> None:
     assert away.parse_setting(text) == ()

@@ -16,8 +16,10 @@ from enigma_fed.base import limits
 from enigma_fed.base.errors import WireError
 from enigma_fed.storage.seal import seal, seal_rows, unseal
 from enigma_fed.wire import invitesfile, nodesfile, observationsfile, timestamps
-from enigma_fed.wire.records import InvitesFile, NodesFile, Observation, Stage, Tombstone
-from enigma_fed.wire.state import full_state_to_object
+from enigma_fed.wire.records import InvitesFile, NodesFile, Observation, Stage, Tombstone, Via
+from enigma_fed.wire.snapshot import App, Snapshot
+from enigma_fed.wire.state import FullState, full_state_to_object
+from enigma_fed.wire.windows import Window
 from tests.support import members
 from tests.support.identities import did, onion
 from tests.support.samplehome import FOLDER, invites
@@ -220,6 +222,34 @@ def test_what_ends_after_the_year_9999_ends_with_it() -> None:
     ends = [entry.expires_at for entry in (*read.outgoing, *read.incoming, *read.pending)]
     assert ends == [timestamps.UNIX_MAX] * 3
     assert invitesfile.decode(through_disk(invitesfile.encode(read))) == read
+
+
+def test_a_whole_observation_is_written_and_read() -> None:
+    snapshot = Snapshot(
+        node_name="attic",
+        apps=(App(id="lnd", status="up"),),
+        cpu_tenths=452,
+        mem_used_kib=3,
+        tor_active=False,
+    )
+    state = FullState(epoch=bytes(8), started=5, seq=7, ts=9, snapshot=snapshot, signature=bytes(64))
+    whole = Observation(
+        did=did(1),
+        last_seen=members.NOW,
+        state=state,
+        latency_ms=12.5,
+        skew_s=-3,
+        failures=2,
+        last_error="nobody answers",
+        last_error_at=members.NOW + 1,
+        next_poll_at=members.NOW + 60,
+        via=Via.STREAM,
+        stream_failures=1,
+        away=(Window(1380, 420),),
+    )
+    (row,) = observationsfile.rows([whole])
+    assert json.loads(row)["state"] == full_state_to_object(state, binary=False)
+    assert observationsfile.decode({"peers": [json.loads(row)]}) == {did(1): whole}
 
 
 def test_an_observation_of_before_windows_stored_pauses_and_streams_is_read() -> None:

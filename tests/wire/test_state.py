@@ -128,3 +128,8 @@ def test_a_delta_answer_has_bytes_in_cbor_and_base64url_in_json() -> None:
 def test_a_delta_in_the_wrong_form_is_refused(delta: object, binary: bool) -> None:
     with pytest.raises(WireError):
         state.answer_from_object({"delta": delta, "sig": bytes(64) if binary else "A" * 86}, binary=binary)
+
+
+def test_an_epoch_that_is_no_text_is_refused_in_json() -> None:
+    with pytest.raises(WireError, match="epoch must be text"):
+        GetStateParams.from_object({"have": {"epoch": 7, "seq": 1}}, binary=False)

@@ -54,3 +54,10 @@ def test_a_peer_has_few_windows_each_once() -> None:
     assert parse_windows([*texts[:-1], texts[0]]) == tuple(map(Window.parse, texts[:-1]))
     with pytest.raises(FieldInvalid, match=f"at most {limits.OFFLINE_WINDOWS}"):
         parse_windows(texts)
+
+
+def test_a_window_is_moved_over_midnight_and_keeps_its_length() -> None:
+    window = Window(23 * 60, 7 * 60)
+    assert window.shifted(60) == Window(0, 8 * 60)
+    assert window.shifted(-90) == Window(21 * 60 + 30, 5 * 60 + 30)
+    assert {window.minutes, window.shifted(60).minutes} == {8 * 60}
