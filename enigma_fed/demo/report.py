@@ -9,7 +9,7 @@ import msgspec
 
 from enigma_fed.wire.views import NodeView, PeerView
 
-_HEADINGS: Final = ("who", "sees", "stage", "trust given", "liveness", "state age", "latency")
+_HEADINGS: Final = ("who", "sees", "stage", "trust given", "liveness", "state age", "state by", "latency")
 
 
 class NodeLine(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,14 +29,21 @@ class PairLine(msgspec.Struct, frozen=True, kw_only=True, rename={"source": "fro
     trust_level: str
     liveness: str
     age_s: float | None
+    via: str | None
+    """How the newest state came: `poll` or `stream`."""
     latency_ms: float | None
 
     @property
-    def done(self) -> bool:
-        """Whether this direction is confirmed and synced."""
+    def synced(self) -> bool:
+        """Whether this direction is confirmed and has a state."""
         return (
             self.stage in ("confirmed", "confirmed-both") and self.liveness == "up" and self.age_s is not None
         )
+
+    @property
+    def done(self) -> bool:
+        """Whether it is live, too: its newest state was pushed by a stream."""
+        return self.synced and self.via == "stream"
 
 
 class DemoResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,6 +74,7 @@ def _pair_line(source: NodeView, target: NodeView, peer: PeerView | None) -> Pai
         trust_level=peer.trust_level if peer else "none",
         liveness=peer.liveness if peer else "unknown",
         age_s=round(peer.age_s, 1) if peer and peer.age_s is not None else None,
+        via=peer.via if peer else None,
         latency_ms=round(peer.latency_ms, 1) if peer and peer.latency_ms is not None else None,
     )
 
@@ -83,4 +91,13 @@ def table(pairs: Sequence[PairLine]) -> str:
 def _cells(pair: PairLine) -> tuple[str, ...]:
     age = "-" if pair.age_s is None else f"{pair.age_s:.0f} s"
     latency = "-" if pair.latency_ms is None else f"{pair.latency_ms:.0f} ms"
-    return (pair.source, pair.target, pair.stage, pair.trust_level, pair.liveness, age, latency)
+    return (
+        pair.source,
+        pair.target,
+        pair.stage,
+        pair.trust_level,
+        pair.liveness,
+        age,
+        pair.via or "-",
+        latency,
+    )

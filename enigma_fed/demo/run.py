@@ -1,4 +1,4 @@
-"""The guided demo: a private Tor network, agents of their own, invites, joins, polls."""
+"""The guided demo: a private Tor network, agents of their own, invites, joins, polls, streams."""
 
 from __future__ import annotations
 
@@ -145,7 +145,7 @@ class _Demo:
 
     def _print(self, result: DemoResult, json_output: bool) -> None:
         if not result.ok:
-            self._progress.say(f"not every pair was synced within {_DEADLINE_SECONDS:.0f} s")
+            self._progress.say(f"not every pair was synced and live within {_DEADLINE_SECONDS:.0f} s")
             for agent in self._agents:
                 self._progress.say(f"last words of {agent.name}:\n{agent.tail()}")
         if json_output:
@@ -153,7 +153,7 @@ class _Demo:
             return
         print(table(result.pairs))
         if result.ok:
-            done = f"{_all(len(result.pairs))} directions are confirmed on both sides and synced"
+            done = f"{_all(len(result.pairs))} directions are confirmed on both sides, synced and live"
             print(f"\n{done}, after {result.seconds:.0f} s.")
 
 
@@ -213,7 +213,9 @@ def _tor_line(tor: TorView) -> str:
 
 
 def _pair_text(pair: PairLine) -> str:
-    return f"{pair.stage}, synced" if pair.done else pair.stage
+    if pair.done:
+        return f"{pair.stage}, synced, live by a stream"
+    return f"{pair.stage}, synced" if pair.synced else pair.stage
 
 
 def _print_commands(agents: list[AgentProcess]) -> None:

@@ -64,8 +64,10 @@ def test_two_demos_at_once_end_well_and_leave_nothing(tmp_path: Path) -> None:
             assert [node["name"] for node in result["nodes"]] == ["alice", "bob"]
             assert {(p["from"], p["to"]) for p in result["pairs"]} == {("alice", "bob"), ("bob", "alice")}
             for row in result["pairs"]:
-                assert set(row) == {"from", "to", "stage", "trust_level", "liveness", "age_s", "latency_ms"}
+                facts = {"stage", "trust_level", "liveness", "age_s", "via", "latency_ms"}
+                assert set(row) == {"from", "to"} | facts
                 assert row["liveness"] == "up"
+                assert row["via"] == "stream"
                 assert row["age_s"] is not None
             check_nothing_is_left(folder)
     finally:
