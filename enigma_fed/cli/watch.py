@@ -132,6 +132,7 @@ def _as_json(answers: Iterator[_Answer[T]], subject: Subject[T]) -> None:
 
 def _as_lines(answers: Iterator[_Answer[T]], subject: Subject[T], every: float) -> None:
     from enigma_fed.cli import output
+    from enigma_fed.cli.humane import printable
 
     before: Mapping[str, Fact] = {}
     source: _Source | None = None
@@ -141,7 +142,7 @@ def _as_lines(answers: Iterator[_Answer[T]], subject: Subject[T], every: float) 
             continue
         now = subject.facts(answer.said)
         for line in changes(before, now):
-            output.data(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {line}")
+            output.data(printable(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {line}"))
         before = now
 
 
@@ -157,9 +158,10 @@ def changes(before: Mapping[str, Fact], now: Mapping[str, Fact]) -> Iterator[str
 
 def _tell_source(answer: _Answer[T], before: _Source | None) -> _Source:
     from enigma_fed.cli import output
+    from enigma_fed.cli.humane import printable
 
     if before is not None and answer.source is not before:
-        output.talk(answer.source.value.format(why=answer.why))
+        output.talk(printable(answer.source.value.format(why=answer.why)))
     return answer.source
 
 

@@ -20,6 +20,7 @@ from enigma_fed.cli.watch import Fact, changes
 from enigma_fed.daemon.operations import Operations
 from enigma_fed.wire.views import PeerView, StatusView
 from tests.cli.fakes import PEER, FakeNode, Outcome
+from tests.cli.test_terminal import HOSTILE, assert_harmless, spoiled
 
 Answer = StatusView | EnigmaError
 STATUS = FakeNode().status()
@@ -217,6 +218,19 @@ def test_the_screen_steers_nothing_by_what_it_shows() -> None:
         shown = out.getvalue().decode()
     assert "a?[2Jb" in shown
     assert "c?d" in shown
+
+
+@pytest.mark.parametrize("words", [("status",), ("peer", "list")], ids=" ".join)
+@pytest.mark.parametrize("flags", [(), ("--json",)], ids=["text", "json"])
+def test_nothing_that_is_watched_steers_the_terminal(
+    run: Run, words: tuple[str, ...], flags: tuple[str, ...]
+) -> None:
+    said = spoiled(STATUS) if words == ("status",) else [spoiled(PEER)]
+    shown = run(Agent(said, OperationFailed(HOSTILE), said), *words, "--watch", *flags)
+    assert shown.exit_code == 0
+    assert "curl evil" in shown.out
+    assert "curl evil" in shown.err
+    assert_harmless(shown)
 
 
 def test_changes() -> None:
