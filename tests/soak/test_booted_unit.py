@@ -84,6 +84,19 @@ def test_the_agent_and_its_tor_are_in_the_sandbox(box: Machine) -> None:
     until(lambda: box.agent("status")["tor"]["version"], "the agent speaks to its tor")
 
 
+def test_every_user_can_watch_it_and_is_told_of_both_processes_and_of_no_name(box: Machine) -> None:
+    until(lambda: box.agent("status")["tor"]["pid"], "tor runs")
+    ask = "import urllib.request; print(urllib.request.urlopen('http://127.0.0.1:8788{}').read().decode())"
+    assert box.run("python3", "-c", ask.format("/healthz"), user="bob").strip() == "alive"
+    told = box.run("python3", "-c", ask.format("/metrics"), user="bob")
+    for process in ("agent", "tor"):
+        assert f'enigma_fed_process_resident_bytes{{process="{process}"}} ' in told
+    assert "enigma_fed_disk_free_bytes " in told
+    assert "attic" not in told
+    assert DATA not in told
+    assert box.agent("status")["admin"] == "127.0.0.1:8788"
+
+
 def test_the_agent_can_ask_the_kernel_for_the_clock(box: Machine) -> None:
     assert box.agent("status")["clock_synchronised"] is not None
 
