@@ -164,10 +164,10 @@ class PeerStates:
         if seen.failures:
             _log.info("%s answers again", told(node))
         self._refused_of.pop(did, None)
-        distrust = receiving.believe(self._distrusts.pop(did, None), state)
+        kept = receiving.newest(seen.state, held, state)
+        distrust = receiving.believe(self._distrusts.pop(did, None), kept)
         if distrust is not None:
             self._distrusts[did] = distrust
-        kept = receiving.newest(seen.state, held, state)
         self._store.observe(
             msgspec.structs.replace(
                 seen,

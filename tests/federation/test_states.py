@@ -188,6 +188,25 @@ async def test_an_answer_that_a_stream_overtook_takes_nothing_back(world: World)
     assert world.held == state(9)
 
 
+async def test_a_late_answer_of_an_older_epoch_forgives_nothing(world: World) -> None:
+    await world.poll(state(5))
+    newer = state(1, epoch=2)
+    answering = world.peer.get_state
+
+    async def slow(node: Node, have: Have | None) -> Any:
+        reply = await answering(node, have)
+        await world.states.take_frame(world.node, None, newer, newer.epoch)
+        for _ in range(2):
+            with pytest.raises(StateRefused):
+                await world.states.take_frame(world.node, newer, state(2, number=2, epoch=2), newer.epoch)
+        return reply
+
+    world.peer.get_state = slow  # type: ignore[method-assign]
+    await world.poll(Unchanged())
+    assert world.held == newer
+    assert not world.states.takes_deltas(did(1))
+
+
 async def test_frames_follow_each_other_and_count_as_heard(world: World) -> None:
     world.clock.advance(7)
     first = await world.states.take_frame(world.node, None, state(5), state(5).epoch)
