@@ -105,7 +105,9 @@ class PeerStates:
         """
         state = self._check(node, before, answer, named=before is not None, epoch=epoch)
         seen = self._store.observations.get(node.did) or Observation(did=node.did)
-        await self._keep(node, before, state, Via.STREAM, latency_ms=seen.latency_ms, skew_s=seen.skew_s)
+        # What a whole state that begins a stream replaces is whatever we have: it may be of an older epoch.
+        replaced = before or self.held(node.did)
+        await self._keep(node, replaced, state, Via.STREAM, latency_ms=seen.latency_ms, skew_s=seen.skew_s)
         return state
 
     async def _ask(self, node: Node) -> None:

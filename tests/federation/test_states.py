@@ -216,6 +216,13 @@ async def test_frames_follow_each_other_and_count_as_heard(world: World) -> None
     assert world.store.observations[did(1)].last_seen == 1_800_000_014
 
 
+async def test_a_stream_that_begins_in_a_new_epoch_brings_it(world: World) -> None:
+    await world.poll(state(5))
+    newer = state(1, epoch=2)
+    assert await world.states.take_frame(world.node, None, newer, newer.epoch) == newer
+    assert world.held == newer
+
+
 @pytest.mark.parametrize(
     ("answer", "epoch", "reason"),
     [
