@@ -17,6 +17,7 @@ import pytest_asyncio
 
 from enigma_fed.base.errors import RefusedByPeer
 from enigma_fed.demo.agentprocess import AgentProcess
+from enigma_fed.wire.views import NodeView
 from tests.support import secrets
 from tests.support.homes import ask, eventually, identity, peer, status, synced
 from tests.support.tornet import NOBODYS_NETWORK, TorNetwork
@@ -72,6 +73,18 @@ async def test_both_sides_confirm_and_hold_each_others_state(
         assert f"{other} (" in log
         assert "is confirmed on both sides" in log
     assert alice_at_bob.last_state.mem_total_bytes == psutil.virtual_memory().total // 1024 * 1024
+
+
+async def test_both_have_each_others_states_pushed(pair: tuple[AgentProcess, AgentProcess]) -> None:
+    """Gauges change every ten seconds, so the newest state soon came by a stream."""
+    alice, bob = pair
+    for agent, other in ((alice, await identity(bob)), (bob, await identity(alice))):
+
+        async def pushed(agent: AgentProcess = agent, other: NodeView = other) -> bool:
+            view = await peer(agent, other)
+            return view is not None and (view.via, view.liveness) == ("stream", "up")
+
+        await eventually(f"{agent.name} has {other.name}'s state by a stream", pushed)
 
 
 async def test_the_tor_that_serves_is_not_the_tor_that_fetches(
