@@ -124,6 +124,7 @@ async def _with_a_pair(
         _say(f"footprint: waiting until the agents are {footprint.AGE_SECONDS} s old, then 60 s more")
         named = [("agent with 1 peer", asked), (f"agent with {crowd.PEERS} peers", crowded)]
         rows += await footprint.run([await _subject(name, agent) for name, agent in named], started)
+        rows.append(await crowd.standing(crowded))
     return rows
 
 

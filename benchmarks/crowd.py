@@ -1,4 +1,4 @@
-"""An agent with ten peers on the private Tor network: each polls the other every minute."""
+"""An agent with ten peers on the private Tor network: polls every minute, and streams both ways."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks.homes import Homes
+from benchmarks.report import Reading
 from enigma_fed.demo.agentprocess import AgentProcess
 from enigma_fed.demo.torprocess import PlainTor
 from enigma_fed.transports.tor.binary import TorBinary
@@ -48,3 +49,11 @@ async def _join(agent: AgentProcess, homes: Homes) -> None:
         if sum(peer.stage == "confirmed" for peer in peers) == PEERS:
             return
         await asyncio.sleep(_LOOK_SECONDS)
+
+
+async def standing(agent: AgentProcess) -> Reading:
+    """How many of its peers it has a stream of, for information: what the figures are of."""
+    peers = await asyncio.to_thread((await agent.operations()).peer_list)
+    streams = sum(peer.via == "stream" for peer in peers)
+    name = f"agent with {PEERS} peers, streams of them"
+    return Reading(name=name, value=streams, unit="streams", target=None, samples="at the end")
