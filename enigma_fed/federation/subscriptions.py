@@ -128,7 +128,8 @@ class Subscriptions:
     def polled(self, did: Did, *, answered: bool) -> None:
         """A poll of this peer ended: one that was answered may be followed by a stream."""
         if not answered:
-            if self._lines.get(did) is not None and did not in self._standing:
+            may_stand = did in self._standing and self._states.takes_deltas(did)
+            if self._lines.get(did) is not None and not may_stand:
                 self._lines.stop(did)
             return
         node = self._store.node(did)

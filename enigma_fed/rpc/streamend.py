@@ -44,7 +44,7 @@ class StreamEnd(enum.StrEnum):
     NO_ROOM = "no-room"
     """Its states find no room beside those of all other peers."""
     NOT_WANTED = "not-wanted"
-    """We ended it: the peer was paused, or this node stops."""
+    """We ended it: the peer was paused, what polls brought did not hold twice, or this node stops."""
     NOT_STORED = "not-stored"
     """What it told could not be written here."""
     NOT_BINARY = "not-binary"

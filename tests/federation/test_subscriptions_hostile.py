@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from enigma_fed.base import limits
-from enigma_fed.base.errors import PeerUnreachable
+from enigma_fed.base.errors import PeerUnreachable, StateRefused
+from enigma_fed.state.receiving import Reason
 from enigma_fed.wire.records import TrustLevel
 from tests.support.fakenetwork import until
 from tests.support.identities import did
@@ -91,6 +92,20 @@ async def test_invariant_11_a_liar_gets_no_stream_until_it_is_started_anew(world
     assert len(peer.polls) > 60, "it is polled as ever"
     peer.restart()
     await world.passing(lambda: len(peer.streams) == 3, 600)
+
+
+async def test_invariant_11_who_lies_twice_in_polls_loses_the_stream_that_stands(world: World) -> None:
+    await world.start()
+    stream = await world.standing()
+    peer = world.publisher()
+    peer.silence = StateRefused(Reason.BAD_SIGNATURE, "it does not hold")
+    with pytest.raises(StateRefused):
+        await world.federation.sync(P)
+    await until(lambda: stream.over)
+    peer.silence = None
+    await world.pass_time(3600)
+    assert (len(peer.streams), world.streams.open) == (1, 0)
+    assert world.held() == 1, "the last good state stays"
 
 
 @pytest.mark.parametrize(
