@@ -83,7 +83,7 @@ class Poller:
     def rest(self, did: Did) -> None:
         """The peer's stream stands: its next poll has time."""
         line = self._lines.get(did)
-        if line is not None and line.due is not None:
+        if line is not None and line.due is not None and not line.asked:
             line.move(self._traffic.clock.boot() + self._beside_stream())
 
     def resume(self, did: Did) -> None:

@@ -156,6 +156,17 @@ async def test_a_peer_whose_stream_stands_is_polled_once_an_hour_and_at_once_whe
     assert (polled.poller.next_poll(did(1)) or 0) - polled.clock.boot() == 60
 
 
+async def test_a_stream_that_stands_does_not_put_off_a_poll_that_the_owner_waits_for(polled: Polled) -> None:
+    polled.follow()
+    await polled.pass_time(60)
+    before = len(polled.polls)
+    asked = asyncio.ensure_future(polled.poller.poll_now(did(1)))
+    await asyncio.sleep(0)
+    polled.poller.rest(did(1))
+    await until(asked.done)
+    assert polled.polls[before:] == [did(1)]
+
+
 async def test_a_peer_that_fails_while_its_stream_stands_is_backed_off_from(polled: Polled) -> None:
     polled.follow()
     await polled.pass_time(60)
