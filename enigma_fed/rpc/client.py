@@ -85,7 +85,8 @@ class _Exchange:
     def end(self) -> None:
         """End it at once: its caller gets PeerUnreachable."""
         self.cut = True
-        self.scope.reschedule(asyncio.get_running_loop().time())
+        if not self.scope.expired():
+            self.scope.reschedule(asyncio.get_running_loop().time())
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,7 +80,7 @@ class _Opening:
         self.cut = True
         if self.socket is not None:
             self.socket.abort(StreamEnd.CUT)
-        else:
+        elif not self.scope.expired():
             self.scope.reschedule(asyncio.get_running_loop().time())
 
 
