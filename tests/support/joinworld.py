@@ -16,7 +16,7 @@ from enigma_fed.base.errors import EnigmaError, PeerUnreachable, RefusedByPeer, 
 from enigma_fed.base.ids import Did, OnionAddress
 from enigma_fed.base.rpc_errors import RpcError
 from enigma_fed.base.tasks import Tasks
-from enigma_fed.federation import inviting, repair
+from enigma_fed.federation import inviting, news, repair
 from enigma_fed.federation.client import GET_STATE, PEER_JOINED
 from enigma_fed.federation.decision import Decide, Decision, File, Order, written
 from enigma_fed.federation.exchange import Exchange
@@ -132,6 +132,9 @@ class ModelStore:
 
     def is_removed(self, did: Did) -> bool:
         return isinstance(self._by_did.get(did), Tombstone)
+
+    def is_awaited(self, did: Did) -> bool:
+        return did in news.awaiting(self.membership.invites)
 
     async def transact(self, decide: Decide[T]) -> tuple[Decision[T], bool]:
         await Wait()
