@@ -54,11 +54,12 @@ class Home:
         self.config.write_text(text)
 
     def content(self) -> dict[str, str]:
-        """Mode and hash of every file and folder, but for the locks and the log."""
+        """Mode and hash of every file and folder, but for locks, and log and history of an agent."""
         return {
             str(path.relative_to(self.data_dir)): _print_of(path)
             for path in sorted(self.data_dir.rglob("*"))
             if path.name != "lock" and path.suffix != ".lock" and path.parent.name != "log"
+            if not path.name.startswith("history.db")
         }
 
     @contextmanager
