@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -156,3 +157,17 @@ async def test_invariant_7_a_state_without_room_ends_the_stream(
     assert world.streams.ends == {"no-room": 1}
     await world.pass_time(300)
     assert world.streams.open == 0
+
+
+async def test_invariant_7_frames_that_come_together_leave_others_their_turns(world: World) -> None:
+    """A frame of a large state takes milliseconds, and one piece of a connection brings dozens of them."""
+    await world.start()
+    await world.standing()
+    last = 30
+    for seq in range(2, last + 1):
+        world.publisher().push(seq)
+    seen: set[int] = set()
+    while world.held() < last:
+        seen.add(world.held())
+        await asyncio.sleep(0)
+    assert len(seen) >= last - 2
