@@ -18,7 +18,10 @@ from enigma_fed.wire.stream import CloseCode
 from enigma_fed.wire.websocket import Frame, FrameReader, Opcode
 
 _LITTLE: Final = 4096
-"""Bytes that may wait when more is written: pongs and small steps, which uvloop sends a turn later."""
+"""Bytes that may wait when more is written: pongs and small steps, which uvloop sends a turn later.
+
+So many are looked through for the answer to a goodbye, too.
+"""
 _NOTHING: Final = (False, b"")
 """What aiohttp is told of every piece: go on, nothing is left."""
 
@@ -70,6 +73,7 @@ class StreamLink:
         self._over = False
         self._deaf = False
         self._said_goodbye = False
+        self._late = 0
         self._timer: asyncio.TimerHandle | None = None
         self._finished: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
@@ -121,7 +125,9 @@ class StreamLink:
 
     def feed_data(self, data: bytes) -> tuple[bool, bytes]:
         """Take what the connection brought, as aiohttp's readers do."""
-        if self._deaf:
+        if self._over:
+            self._late += len(data)
+        if self._deaf or self._late > _LITTLE:
             return _NOTHING
         try:
             for frame in self._reader.feed(data):

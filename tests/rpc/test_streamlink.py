@@ -134,6 +134,18 @@ async def test_our_goodbye_waits_for_its_own_and_takes_nothing_else(scene: Scene
     assert not scene.transport.aborted
 
 
+async def test_invariant_7_a_flood_after_our_goodbye_is_not_looked_through(scene: Scene) -> None:
+    """Nothing counts its frames any more, and a piece of 256 KiB of them would hold the loop for 0.1 s."""
+    scene.link.close(CloseCode.REPLACED)
+    ping = masked(Opcode.PING, b"")
+    for _ in range(LITTLE // len(ping) + 1):
+        scene.link.feed_data(ping)
+    scene.link.feed_data(GOODBYE)
+    assert not scene.serving.done()
+    scene.link.drop()
+    await scene.over()
+
+
 async def test_who_returns_no_goodbye_is_dropped(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "DRAIN_TIMEOUT", 0.0)
     scene.link.close(CloseCode.DONE)
