@@ -165,6 +165,7 @@ class Courier:
 
     def _forgive(self, did: Did) -> None:
         """The owner asks for the peer: its failures so far do not count any more."""
+        self._exchange.forgive(did)
         seen = self._store.observations.get(did)
         if seen is not None and seen.failures:
             self._store.observe(replace(seen, failures=0, next_poll_at=None))

@@ -63,6 +63,8 @@ class Exchange:
         self._apply = apply
         self.states = PeerStates(store, clock, caller, apply, hooks)
         self.slots = Slots()
+        self._silent: set[Did] = set()
+        """Peers whose last poll since our start was not answered, whatever was heard of them since."""
 
     @staticmethod
     def was_heard(error: EnigmaError | None) -> bool:
@@ -75,9 +77,19 @@ class Exchange:
         Raises StoreError, WriteFailed when a refusal could not be stored.
         """
         seen = self._store.observations.get(did)
-        async with self.slots.taken(silent=seen is not None and seen.failures > 0):
+        silent = did in self._silent or (seen is not None and seen.failures > 0)
+        async with self.slots.taken(silent=silent):
             node = self._store.node(did)
-            return PeerNotFound("it was removed") if node is None else await self._poll(node)
+            error = PeerNotFound("it was removed") if node is None else await self._poll(node)
+        if node is None or self.was_heard(error):
+            self._silent.discard(did)
+        else:
+            self._silent.add(did)
+        return error
+
+    def forgive(self, did: Did) -> None:
+        """The owner asks for this peer: its next poll is not one of a silent peer."""
+        self._silent.discard(did)
 
     async def deliver(self, entry: IncomingInvite) -> EnigmaError | None:
         """Announce ourselves to an inviter once; the error unless it said yes.

@@ -108,6 +108,24 @@ async def test_invariant_7_silent_peers_do_not_stop_the_others(town: Open) -> No
     await until(lambda: home.under_way == limits.POLLS_OF_SILENT, "the next of the silent ones")
 
 
+async def test_invariant_7_peers_that_are_heard_and_do_not_answer_do_not_stop_the_others(town: Open) -> None:
+    """They ping on streams of ours all the time, and keep every call of ours for as long as they may."""
+    home = await town(120)
+    await home.pass_time(40)
+    home.silent.update(list(home.peers)[:100])
+    home.give_up()
+    await home.pass_time(66)
+    for _ in range(3):
+        home.give_up()
+        for who in home.silent:
+            home.federation.heard(who)
+        await home.pass_time(16)
+    assert home.under_way == limits.POLLS_OF_SILENT
+    home.polls.clear()
+    await home.pass_time(66)
+    assert home.peers.keys() - home.silent <= set(home.polls)
+
+
 async def test_a_restart_of_everybody_is_spread(town: Open) -> None:
     home = await town(1000)
     await home.die()
