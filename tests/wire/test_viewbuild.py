@@ -54,6 +54,14 @@ def test_a_peer_shows_the_newest_that_is_known() -> None:
     assert view.last_state.timestamp == "2027-01-15T08:01:00Z"
 
 
+def test_a_state_from_the_future_is_as_old_as_its_coming() -> None:
+    """Else a peer that froze would be shown as new for as long as it likes."""
+    state = FullState(epoch=bytes(8), started=2**53 - 1, seq=1, ts=0, snapshot=SNAPSHOT, signature=bytes(64))
+    seen = Observation(did=did(1), last_seen=NOW, state=state, skew_s=0)
+    assert peer_view(member(1), seen, "up", NOW + 400.0).age_s == 400.0
+    assert peer_view(member(1), seen, "up", NOW - 5.0).age_s == 0.0
+
+
 def test_a_peer_that_ended_it_is_shown_with_why_and_not_with_its_answer_to_a_poll() -> None:
     seen = Observation(did=did(1), last_seen=NOW, last_error="The peer refused", last_error_at=NOW + 9)
     ends = (member(1, stage=Stage.REFUSED), member(1, they_forgot_us=True))
