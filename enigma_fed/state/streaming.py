@@ -171,24 +171,38 @@ class StreamPublisher:
     async def _push(self) -> None:
         """Send each new state to all; others have their turn in between."""
         have: Have | None = None
-        with self._states.streaming():
-            while True:
-                have = self._have(await self._states.after(have))
-                for stream in tuple(self._streams.values()):
-                    self.pump(stream)
-                    await asyncio.sleep(0)
+        try:
+            with self._states.streaming():
+                while True:
+                    have = self._have(await self._states.after(have))
+                    for stream in tuple(self._streams.values()):
+                        self.pump(stream)
+                        await asyncio.sleep(0)
+        finally:
+            self._end_left()
 
     async def _watch(self) -> None:
         """End what is over, and send what could not be sent before."""
-        while True:
-            await self._clock.sleep(_LOOK)
-            now = self._clock.boot()
-            for stream in tuple(self._streams.values()):
-                code = stream.window.ending(now)
-                if code is None:
-                    self.pump(stream)
-                else:
-                    stream.end(code)
+        try:
+            while True:
+                await self._clock.sleep(_LOOK)
+                now = self._clock.boot()
+                for stream in tuple(self._streams.values()):
+                    self._look_at(stream, now)
+        finally:
+            self._end_left()
+
+    def _look_at(self, stream: Stream, now: float) -> None:
+        code = stream.window.ending(now)
+        if code is None:
+            self.pump(stream)
+        else:
+            stream.end(code)
+
+    def _end_left(self) -> None:
+        """After an error of this program: streams that nobody serves would hold their peers' polls off."""
+        if asyncio.current_task() in self._working:
+            self.end_all(CloseCode.GOING_AWAY)
 
 
 class Stream:

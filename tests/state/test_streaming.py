@@ -67,6 +67,32 @@ async def test_states_wait_while_the_window_is_full_and_then_come_as_one(server:
     subscriber.close()
 
 
+@pytest.mark.parametrize("when", ["a state comes", "time passes"])
+async def test_an_error_of_this_program_ends_the_streams_and_the_next_one_is_served(
+    server: StreamServer, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    """Streams that stand and bring nothing would keep the peers from polling for an hour."""
+    subscriber = await Subscriber.to(server)
+    assert await subscriber.state() == (None, 1)
+
+    def broken(have: Have | None) -> None:
+        raise RuntimeError("a fault")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(server.states, "newest_for", broken)
+        if when == "a state comes":
+            server.states.publish()
+        else:
+            await server.look(5)
+        await server.until_ended(going_away=1)
+    subscriber.close()
+    again = await Subscriber.to(server)
+    first = (await again.state())[1]
+    server.states.publish()
+    assert await again.state() == (first, first + 1)
+    again.close()
+
+
 async def test_nobody_waits_for_states_when_nobody_subscribes(server: StreamServer) -> None:
     assert server.states.wanted == 0
     for _ in range(2):
