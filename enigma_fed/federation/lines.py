@@ -24,8 +24,8 @@ K = TypeVar("K")
 
 _PATH_CHECK: Final = 1.0
 """Seconds between two looks at whether our own way out works, while something waits for it."""
-_IDLE: Final = 3600.0
-"""Seconds between two looks when nothing is due."""
+_LOOK: Final = 60.0
+"""Seconds between two looks at most: timers stand still while the machine sleeps, the boot clock does not."""
 _AT_ONCE: Final = 32
 """Exchanges that begin in one turn of the event loop."""
 _STALE: Final = 64
@@ -234,7 +234,7 @@ class Lines(Generic[K]):
                 begun += 1
             else:
                 self._held.append((place, line))
-        wait = self._queue[0][0] - now if self._queue else _IDLE
+        wait = min(self._queue[0][0] - now, _LOOK) if self._queue else _LOOK
         return min(wait, _PATH_CHECK) if self._held else wait
 
     def _release(self, now: float) -> None:

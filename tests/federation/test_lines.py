@@ -213,3 +213,13 @@ async def test_when_all_are_due_at_once_the_loop_gets_its_turns(exchanges: Excha
     assert most <= 32
     exchanges.gate.set()
     await until(lambda: len(exchanges.tasks._running) == 1)
+
+
+async def test_what_became_due_while_the_machine_slept_begins_soon_after(exchanges: Exchanges) -> None:
+    exchanges.lines.start("a", 3600.0, 1)
+    await until(lambda: exchanges.clock.sleepers)
+    exchanges.clock.suspend(8 * 3600)
+    for _ in range(60):
+        exchanges.clock.advance(1)
+        await asyncio.sleep(0)
+    await until(lambda: exchanges.made == ["a"])

@@ -47,6 +47,12 @@ class ManualClock:
             if not waiter.done():
                 waiter.set_result(None)
 
+    def suspend(self, seconds: float) -> None:
+        """Both clocks move on while the machine sleeps, and timers stand still."""
+        self._wall += seconds
+        self._boot += seconds
+        self._sleepers = [(due + seconds, order, waiter) for due, order, waiter in self._sleepers]
+
     def step_wall(self, seconds: float) -> None:
         """Set the wall clock forward (or back), as a correction of the machine's time does."""
         self._wall += seconds
