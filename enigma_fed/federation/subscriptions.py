@@ -21,6 +21,7 @@ from enigma_fed.base.ids import Did
 from enigma_fed.federation import streamrules as rules
 from enigma_fed.federation.client import StreamCaller
 from enigma_fed.federation.lines import Lines, Traffic, Work
+from enigma_fed.federation.names import told
 from enigma_fed.federation.states import PeerStates
 from enigma_fed.federation.store import FederationStore
 from enigma_fed.rpc.streamend import StreamEnd
@@ -201,14 +202,14 @@ class Subscriptions:
         self.counts["opened"] += 1
         self._heard(node.did)
         self._polls.rest(node.did)
-        _log.debug("the stream of %s stands", node.display_name)
+        _log.debug("the stream of %s stands", told(node))
 
     def _leave(self, node: Node, run: _Run, why: str) -> None:
         """However it ended, by an error or because it was stopped."""
         if run.since is None:
             return
         self.ends[why] += 1
-        _log.debug("the stream of %s ended: %s", node.display_name, why)
+        _log.debug("the stream of %s ended: %s", told(node), why)
         if self._standing.get(node.did) is run:
             del self._standing[node.did]
             self._polls.resume(node.did)
@@ -223,7 +224,7 @@ class Subscriptions:
             held = self._states.held(did)
             self._resting[did] = rules.Rest(held.epoch if held else None, now + limits.STREAM_ASKED_AGAIN)
         if isinstance(error, StateRefused):
-            _log.info("%s: %s; it is polled again", node.display_name, error.detail)
+            _log.info("%s: %s; it is polled again", told(node), error.detail)
         if lasted is not None or not rules.is_tried_again_by_itself(error):
             self._over.add(did)
         return error if self._remember(did, error, lasted) else None
