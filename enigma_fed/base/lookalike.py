@@ -28,15 +28,23 @@ def _pairs(ours: str, theirs: str) -> dict[str, str]:
     return dict(zip(theirs, ours, strict=True))
 
 
-# Before case is folded: capitals that look like another letter than their small form does.
+_BY_FORM: Final = MappingProxyType(str.maketrans("ϲϹϳ", "cCj"))  # noqa: RUF001
+"""Before forms are made alike: that makes other letters of these."""
+# Before case is folded: capitals that look like another letter than their small form does, and scripts that
+# have capitals only, or whose small letters are drawn like them.
 _CAPITALS: Final = MappingProxyType(
     str.maketrans("ΑΒΕΖΗΙΚΜΝΟΡΤΥΧАВЕКМНОРСТХУІЅЈI", "ABEZHIKMNOPTYXABEKMHOPCTXYISJl")  # noqa: RUF001
+    | str.maketrans("ꓮꓐꓚꓓꓰꓝꓖꓧꓲꓙꓗꓡꓟꓠꓳꓑꓣꓢꓔꓴꓦꓪꓫꓬꓜ", "ABCDEFGHlJKLMNOPRSTUVWXYZ")  # noqa: RUF001
+    | str.maketrans("ᎪᏴᏟᎠᎬᏀᎻᎥᎫᏦᏞᎷᏢᎡᏚᎢᏙᎳᏃᏂ", "ABCDEGHiJKLMPRSTVWZh")  # noqa: RUF001
+    | str.maketrans("ꭺᏼꮯꭰꭼꮐꮋꭵꭻꮶꮮꮇꮲꭱꮪꭲꮩꮃꮓꮒ", "ABCDEGHiJKLMPRSTVWZh")
 )
 _SMALL: Final = MappingProxyType(
     str.maketrans("аевгѕікһмопсртухјԁԛԝѵӏь", "aebrslkhmoncptyxjdqwvlb")
     | str.maketrans("αεικλμηνορτυχγω", "aelklmnvoptuxyw")
     | str.maketrans("օոսհցզ", "onuhgq")  # noqa: RUF001
-    | str.maketrans("ᴀʙᴄᴅᴇɢʜɪᴊᴋʟᴍɴᴏᴘʀᴛᴜᴠᴡʏᴢ", "abcdeghljklmnoprtuvwyz")
+    | str.maketrans("ᴀʙᴄᴅᴇɢʜɪᴊᴋʟᴍɴᴏᴘʀꜱᴛᴜᴠᴡʏᴢ", "abcdeghljklmnoprstuvwyz")
+    | str.maketrans("ⲁⲃⲉⲏⲓⲕⲙⲛⲟⲣⲥⲧⲩⲭⲍ", "abehlkmnopctyxz")
+    | str.maketrans("σɩʋ℮ҽƅ×ǀ∨", "olveebxlv")  # noqa: RUF001
     | str.maketrans("ɑɡøđħłŧıi1|0−", "agodhltllllo-")  # noqa: RUF001
     | str.maketrans("’‘ʼʹ`´", "'" * 6)  # noqa: RUF001
 )
@@ -52,7 +60,7 @@ def is_unseen(character: str) -> bool:
 def skeleton(name: str) -> str:
     """What names that look alike have in common; only good for comparing."""
     if not name.isascii():
-        name = unicodedata.normalize("NFKD", name)
+        name = unicodedata.normalize("NFKD", name.translate(_BY_FORM))
     folded = name.translate(_CAPITALS).casefold()
     if not folded.isascii():
         folded = "".join(map(_drawn, unicodedata.normalize("NFKD", folded)))

@@ -27,10 +27,16 @@ ALIKE = {
         "\u0391\u03a4\u03a4\u0399C",  # Greek capitals
         "\u0410\u0422\u0422\u0406\u0421",  # Cyrillic capitals
         "\u1d00\u1d1b\u1d1b\u026a\u1d04",  # small capitals
+        "\ua4ee\ua4d4\ua4d4\ua4f2\ua4da",  # Lisu
+        "\u13aa\u13a2\u13a2\u13a5\u13df",  # Cherokee
+        "\uab7a\uab72\uab72\uab75\uabaf",  # its small letters
+        "\u2c81\u2ca7\u2ca7\u2c93\u2ca5",  # Coptic
+        "atti\u03f2",  # Greek lunate sigma
         "\U0001d41a\U0001d42d\U0001d42d\U0001d422\U0001d41c",  # mathematical bold
     ),
     "Home 0": ("h\u043eme O", "home  o", "\u041d\u041e\u041c\u0415 0", "h\u03bfm\u03b5 0"),
     "Grandma's": ("grandma\u2019s", "Grandrna's"),
+    "\u03c3\u03c0\u03af\u03c4\u03b9\u03b1\u03c2": ("\u03a3\u03a0\u0399\u03a4\u0399\u0391\u03a3",),
     "a-b": ("a\u2010b", "a\u2014b", "a\u2212b"),
 }
 
