@@ -208,6 +208,12 @@ class PeerUnreachable(EnigmaError):
     exit_code = 3
 
 
+class NoWayOut(PeerUnreachable):
+    """No peer can be reached."""
+
+    code = "no-way-out"
+
+
 class UnsignedReply(PeerUnreachable):
     """The answer does not prove that it comes from the peer."""
 

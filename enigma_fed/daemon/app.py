@@ -15,7 +15,7 @@ import aiohttp
 
 from enigma_fed.base import limits, log
 from enigma_fed.base.clock import Clock, SystemClock
-from enigma_fed.base.errors import PeerUnreachable
+from enigma_fed.base.errors import NoWayOut
 from enigma_fed.base.ids import Did
 from enigma_fed.base.tasks import Tasks
 from enigma_fed.config import Settings
@@ -38,6 +38,7 @@ from enigma_fed.daemon.status import Running, compose, tor_view
 from enigma_fed.daemon.surroundings import Surroundings, nothing
 from enigma_fed.daemon.torlog import TorLog
 from enigma_fed.daemon.torplan import TorPlan, export_onion, make_plan, make_tor
+from enigma_fed.daemon.wayout import WayOut
 from enigma_fed.federation.client import GET_STATE, RpcPeerCaller, RpcStreamCaller
 from enigma_fed.federation.hooks import Hooks
 from enigma_fed.federation.service import Federation
@@ -67,8 +68,6 @@ _log = logging.getLogger(__name__)
 
 _EPOCH_BYTES: Final = 8
 _ISOLATION_KEY_BYTES: Final = 32
-_WAYS_OUT: Final = frozenset({TorPhase.PUBLISHING, TorPhase.READY})
-"""Phases at whose beginning peers can be reached (again)."""
 
 
 class RunningNode:
@@ -120,6 +119,7 @@ class RunningNode:
             poll_interval=settings.federation.poll_interval,
             streaming=Streaming(RpcStreamCaller(self._callers.streams), settings.federation.streams),
         )
+        self._way_out = WayOut(self.federation.lose, self.federation.wake)
         sampler = Sampler(paths.data_dir, self._view.name, clock)
         self._state = StateService(
             self._key, clock, random(_EPOCH_BYTES), sampler, self._tor_is_ready, self._tasks, around.apps
@@ -259,9 +259,7 @@ class RunningNode:
 
     def _socks(self) -> Endpoint | None:
         if self._tor.status.phase is TorPhase.OFF:
-            raise PeerUnreachable(
-                "Tor is switched off here", hint="Set tor.mode to auto, and restart the agent."
-            )
+            raise NoWayOut("Tor is switched off here", hint="Set tor.mode to auto, and restart the agent.")
         return self._tor.socks
 
     def _tor_is_ready(self) -> bool:
@@ -274,8 +272,7 @@ class RunningNode:
         self._tor_log(status)
         self._heard_tor(status)
         self._state.changed()
-        if status.phase in _WAYS_OUT:
-            self.federation.wake()
+        self._way_out(status)
 
     def _cut(self, did: Did) -> None:
         """End everything that is under way with a removed peer, in both directions (invariant 6)."""
@@ -298,6 +295,7 @@ class RunningNode:
         reply = await self._callers.calls.call(
             self._key.did, self._address, GET_STATE, GetStateParams(), _read_full_state
         )
+        self.federation.proven()
         own = reply.result.epoch == self._state.epoch
         if not own:
             if not self._another_copy():

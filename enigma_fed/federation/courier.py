@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from msgspec.structs import replace
 
-from enigma_fed.base.errors import Conflict, EnigmaError, PeerNotFound
+from enigma_fed.base.errors import Conflict, EnigmaError, NoWayOut, PeerNotFound
 from enigma_fed.base.ids import Did
 from enigma_fed.federation.exchange import Exchange
 from enigma_fed.federation.lines import Traffic
@@ -39,13 +39,17 @@ class Courier:
         self._outcome = outcome
         self.streams: Subscriptions | None = None
         """The streams of peers; None where no streams are made."""
-        self._poller = Poller(self._poll, store.node, traffic, interval, self._backed_off, self._has_stream)
+        self._poller = Poller(
+            self._poll, store.node, traffic, interval, self._backed_off, self._has_stream, self._forgiven
+        )
         if streaming is not None:
             self.streams = Subscriptions(
                 store, exchange.states, streaming, traffic, self._poller, self._hear, interval
             )
         self._outbox = Outbox(exchange.deliver, exchange.give_up, lambda: store.membership, traffic)
         self._running = False
+        self.cut_off = False
+        """Whether the newest poll failed by our own Tor, so that nothing can be said of peers."""
 
     def start(self) -> None:
         """Begin to poll and deliver in the background."""
@@ -86,8 +90,24 @@ class Courier:
         """The peer called us."""
         self._poller.heard(did)
 
+    def lose(self) -> None:
+        """Our own way out does not work: failures since it was last proven say nothing of peers."""
+        self._outbox.lose()
+        self._poller.lose()
+        if self.streams is not None:
+            self.streams.lose()
+
+    def proven(self) -> None:
+        """Something came through our own way out."""
+        self.cut_off = False
+        self._outbox.proven()
+        self._poller.proven()
+        if self.streams is not None:
+            self.streams.proven()
+
     def wake(self) -> None:
         """Our own way out works (again)."""
+        self.cut_off = False
         self._outbox.wake()
         self._poller.wake()
         if self.streams is not None:
@@ -143,6 +163,10 @@ class Courier:
 
     async def _poll(self, did: Did) -> EnigmaError | None:
         error = await self._exchange.poll(did)
+        if Exchange.was_heard(error):
+            self.proven()
+        elif isinstance(error, NoWayOut):
+            self.cut_off = True
         if self._store.node(did) is not None:
             self._outcome(did, Exchange.was_heard(error))
             if self.streams is not None and self._running:
@@ -151,6 +175,7 @@ class Courier:
 
     def _hear(self, did: Did) -> None:
         """Something came on the peer's stream."""
+        self.proven()
         if self._store.node(did) is not None:
             self._outcome(did, True)
 
@@ -162,6 +187,12 @@ class Courier:
         seen = self._store.observations.get(did)
         if seen is not None:
             self._store.observe(replace(seen, next_poll_at=round(until)))
+
+    def _forgiven(self, did: Did, failures: int) -> None:
+        """Our own outage made the failures since: they do not count any more."""
+        seen = self._store.observations.get(did)
+        if seen is not None and seen.failures:
+            self._store.observe(replace(seen, failures=min(seen.failures, failures), next_poll_at=None))
 
     def _forgive(self, did: Did) -> None:
         """The owner asks for the peer: its failures so far do not count any more."""

@@ -14,6 +14,7 @@ from enigma_fed.base import limits
 from enigma_fed.base.clock import Clock
 from enigma_fed.base.errors import (
     EnigmaError,
+    NoWayOut,
     PeerNotFound,
     PeerUnreachable,
     RefusedByPeer,
@@ -109,6 +110,8 @@ class Exchange:
         except RefusedByPeer as error:
             await self._store_refusal(node, error)
             return error
+        except NoWayOut as error:  # it says nothing of the peer
+            return error
         except EnigmaError as error:
             self._note_failure(node, error)
             return error
@@ -122,6 +125,8 @@ class Exchange:
         except RefusedByPeer as error:
             word = error.code
             await self._apply(lambda m: accepting.join_refused(m, entry.token_hash, word, self._now()))
+            return error
+        except NoWayOut as error:
             return error
         except EnigmaError as error:
             why = _unanswered(error)

@@ -16,9 +16,10 @@ from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
 from enigma_fed.base.clock import Clock
-from enigma_fed.base.errors import EnigmaError, OperationFailed, PeerUnreachable
+from enigma_fed.base.errors import EnigmaError, NoWayOut, OperationFailed, PeerUnreachable, RefusedByPeer
 from enigma_fed.base.tasks import Tasks
 from enigma_fed.federation.alarm import Alarm
+from enigma_fed.federation.doubt import Doubt
 
 K = TypeVar("K")
 
@@ -59,6 +60,10 @@ class Work(Generic[K]):
     """Seconds until a line begins anew that an error of this program ended."""
     spread: Callable[[int], float] = lambda held: 0.0
     """Seconds by which one of so many lines begins later that all waited for our own way out."""
+    again: Callable[[int], float] = lambda tried: 0.0
+    """Seconds until one of so many lines begins that were tried in vain while our own way out was lost."""
+    forgiven: Callable[[K, int], None] = lambda key, before: None
+    """Hears of each of these that so many failures in a row count again: those of before."""
 
 
 class Line(Generic[K]):
@@ -132,6 +137,7 @@ class Lines(Generic[K]):
         self._held: list[tuple[int, Line[K]]] = []
         """Lines that are due, but for our own way out, each with its place."""
         self._places = itertools.count(1)
+        self._doubt: Doubt[K] = Doubt()
         self._alarm = Alarm(traffic.clock)
         self._pulse: asyncio.Task[None] | None = None
 
@@ -177,8 +183,27 @@ class Lines(Generic[K]):
         """The line of this key."""
         return self._lines.get(key)
 
+    @property
+    def lost(self) -> bool:
+        """Whether our own way out is known not to work, so that failures say nothing."""
+        return self._doubt.lost
+
+    def lose(self) -> None:
+        """Our own way out does not work: what failed since it was last proven says nothing."""
+        self._doubt.lose()
+
+    def proven(self) -> None:
+        """Something came through our own way out: unless that is lost, the failures until now count."""
+        self._doubt.proven()
+
     def wake(self) -> None:
-        """Our own way out works again: look at once what is due."""
+        """Our own way out works again: what was tried in vain meanwhile is tried anew soon."""
+        now, tried = self._clock.boot(), self._doubt.settle()
+        for key in tried.keys() & self._lines.keys():
+            line, before = self._lines[key], tried[key]
+            line.failures = min(line.failures, before)
+            self._work.forgiven(key, before)
+            line.hasten(now + self._work.again(len(tried)))
         self._alarm.ring()
 
     async def close(self) -> None:
@@ -196,6 +221,7 @@ class Lines(Generic[K]):
     def _stop(self, line: Line[K]) -> None:
         """End, after the exchange under way when that is who calls."""
         line.over, line.place = True, 0
+        self._doubt.drop(line.key)
         if line.task is None:
             line.tell(PeerUnreachable(self._work.over))
         elif line.task is not asyncio.current_task():
@@ -253,12 +279,22 @@ class Lines(Generic[K]):
     async def _turn(self, line: Line[K]) -> None:
         line.last_try = self._clock.boot()
         outcome = await self._outcome(line.key)
-        line.failures = 0 if outcome is None else line.failures + 1  # a contact may have reset it meanwhile
+        self._count(line, outcome)
         pause = self._work.pause(line.key, line.failures)
         line.over = line.over or pause is None
         line.move(self._clock.boot() + (pause or 0.0))
         line.asked, line.rested = False, True
         line.tell(outcome)
+
+    def _count(self, line: Line[K], outcome: EnigmaError | None) -> None:
+        if outcome is None or isinstance(outcome, RefusedByPeer):
+            self._doubt.drop(line.key)
+        elif not line.over:
+            self._doubt.failed(line.key, line.failures)
+        if outcome is None:
+            line.failures = 0
+        elif not isinstance(outcome, NoWayOut):
+            line.failures += 1  # a contact may have reset it meanwhile
 
     async def _outcome(self, key: K) -> EnigmaError | None:
         try:
@@ -278,5 +314,6 @@ class Lines(Generic[K]):
         line.tell(why if failed else PeerUnreachable(self._work.over))
         if self._lines.get(line.key) is line:
             del self._lines[line.key]
+            self._doubt.drop(line.key)
             if failed:
                 self._failed.add(line.key)

@@ -46,8 +46,16 @@ class Outbox:
             self._of.setdefault(entry.did, []).append(entry.token_hash)
         self._lines.follow({entry.token_hash for entry in opened}, lambda _: (0.0, 0))
 
+    def lose(self) -> None:
+        """Our own way out does not work: failures since it was last proven say nothing."""
+        self._lines.lose()
+
+    def proven(self) -> None:
+        """Something came through our own way out."""
+        self._lines.proven()
+
     def wake(self) -> None:
-        """Our own way out works again."""
+        """Our own way out works again: a join that was tried in vain meanwhile is tried now."""
         self._lines.wake()
 
     async def deliver_now(self, did: Did) -> EnigmaError | None:

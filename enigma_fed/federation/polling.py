@@ -30,10 +30,12 @@ class Poller:
         interval: float,
         backed_off: Callable[[Did, float], None] = lambda did, until: None,
         streams: Callable[[Did], bool] = lambda did: False,
+        forgiven: Callable[[Did, int], None] = lambda did, failures: None,
     ) -> None:
         """`interval` is in seconds; `backed_off` hears until when (Unix time) a silent peer is left alone.
 
-        `streams` tells whether a peer's stream stands.
+        `streams` tells whether a peer's stream stands; `forgiven` hears how many failures of a peer count
+        again, after those that our own outage made.
         """
         self._find = find
         self._traffic = traffic
@@ -44,7 +46,14 @@ class Poller:
         self._again: set[Did] = set()
         self._started = False
         work = Work(
-            _name, "it is not polled any more", poll, self._pause, limits.POLL_BACKOFF_MAX, self._after_outage
+            _name,
+            "it is not polled any more",
+            poll,
+            self._pause,
+            limits.POLL_BACKOFF_MAX,
+            self._after_wait,
+            self._after_outage,
+            forgiven,
         )
         self._lines: Lines[Did] = Lines(traffic, work)
 
@@ -94,8 +103,16 @@ class Poller:
         elif line is not None:
             line.hasten(self._traffic.clock.boot())
 
+    def lose(self) -> None:
+        """Our own way out does not work: failures since it was last proven say nothing of peers."""
+        self._lines.lose()
+
+    def proven(self) -> None:
+        """Something came through our own way out: unless that is lost, the failures until now count."""
+        self._lines.proven()
+
     def wake(self) -> None:
-        """Our own way out works again: whoever is overdue is tried now."""
+        """Our own way out works again: whoever is overdue, or was tried in vain meanwhile, is tried soon."""
         self._lines.wake()
 
     async def poll_now(self, did: Did, *, anew: bool = True) -> EnigmaError | None:
@@ -125,15 +142,18 @@ class Poller:
         if not failures and self._streams(did):
             return self._beside_stream()
         pause = schedule.next_poll(node, failures, self.interval, self._traffic.chance())
-        if failures:
+        if failures and not self._lines.lost:
             self._backed_off(did, self._traffic.clock.wall() + pause)
         return pause
 
     def _beside_stream(self) -> float:
         return schedule.poll_beside_stream(self.interval, self._traffic.chance())
 
-    def _after_outage(self, held: int) -> float:
-        return schedule.after_outage(held, self._traffic.chance())
+    def _after_wait(self, held: int) -> float:
+        return schedule.after_wait(held, self._traffic.chance())
+
+    def _after_outage(self, tried: int) -> float:
+        return schedule.after_outage(tried, self.interval, self._traffic.chance())
 
 
 def _name(did: Did) -> str:

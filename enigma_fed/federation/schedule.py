@@ -13,7 +13,7 @@ _JITTER: Final = 0.1
 _JOIN_SPREAD: Final = 2.0
 """Seconds over which the first polls after a join are spread, for a few peers."""
 _START_SPREAD: Final = 0.5
-"""Intervals over which the first polls after a start are spread: all others may have started just now too."""
+"""Intervals over which the polls after a start or an outage are spread: all others may begin now too."""
 _RATE: Final = 20.0
 """First polls per second, for many peers."""
 _JOIN_BACKOFF: Final = Backoff(limits.JOIN_BACKOFF_FIRST, limits.JOIN_BACKOFF_MAX)
@@ -44,12 +44,24 @@ def poll_after_start(
     """
     if seen is not None and seen.failures and seen.next_poll_at is not None and seen.next_poll_at > now:
         return min(seen.next_poll_at - now, limits.POLL_BACKOFF_MAX)  # less if the clock was set back since
-    return chance * max(_START_SPREAD * interval, peers / _RATE)
+    return _spread_widely(peers, interval, chance)
 
 
-def after_outage(held: int, chance: float) -> float:
+def after_wait(held: int, chance: float) -> float:
     """Seconds until one of so many polls that all waited for our own way out."""
     return first_poll(held, chance)
+
+
+def after_outage(tried: int, interval: float, chance: float) -> float:
+    """Seconds until one of so many polls of peers that were tried in vain while our own way out was lost.
+
+    The outage may have been a whole region's: others come back at the same moment.
+    """
+    return _spread_widely(tried, interval, chance)
+
+
+def _spread_widely(peers: int, interval: float, chance: float) -> float:
+    return chance * max(_START_SPREAD * interval, peers / _RATE)
 
 
 def next_poll(node: Node, failures: int, interval: float, chance: float) -> float:

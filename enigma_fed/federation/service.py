@@ -113,8 +113,18 @@ class Federation(Showing):
             await self._courier.close()
         await self._store.close()
 
+    def lose(self) -> None:
+        """Our own way out does not work: failures since it was last proven say nothing of peers."""
+        if self._courier is not None:
+            self._courier.lose()
+
+    def proven(self) -> None:
+        """Something came through our own way out: unless that is lost, failures until now count."""
+        if self._courier is not None:
+            self._courier.proven()
+
     def wake(self) -> None:
-        """Our own way out works (again): try at once what is due."""
+        """Our own way out works (again): try what is due, and soon what was tried in vain meanwhile."""
         if self._courier is not None:
             self._courier.wake()
 

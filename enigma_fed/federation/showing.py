@@ -78,7 +78,7 @@ class Showing(Door):
 
     def glances(self) -> Iterator[Glance]:
         """Each member in few values, made one by one; the members are those of now."""
-        observations, ready = self._store.observations, self._hooks.path_ready()
+        observations, ready = self._store.observations, self._has_a_way_out
         wall, boot = self._clock.wall(), self._clock.boot()
         for node in self._store.membership.nodes.nodes:
             yield glance(
@@ -137,7 +137,7 @@ class Showing(Door):
             heard=self._heard_at.get(node.did),
             interval=self._interval,
             next_poll=None if courier is None else courier.next_poll(node.did),
-            path_ready=self._hooks.path_ready(),
+            path_ready=self._has_a_way_out,
             running=courier is not None,
         )
         day = self._hooks.traffic(node.did)
@@ -149,6 +149,12 @@ class Showing(Door):
             old = view.state_refused is not None or is_old(view.age_s, self._interval)
             view = replace(view, state_old=old)
         return self._names.marked(view)
+
+    @property
+    def _has_a_way_out(self) -> bool:
+        """Also not while our own Tor takes no connection though it should."""
+        cut_off = self._courier is not None and self._courier.cut_off
+        return self._hooks.path_ready() and not cut_off
 
     def _with_contact(self, view: PeerView, courier: Courier, did: Did) -> PeerView:
         since = courier.stream_since(did)

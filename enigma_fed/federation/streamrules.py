@@ -10,6 +10,7 @@ from enigma_fed.base import limits
 from enigma_fed.base.backoff import Backoff
 from enigma_fed.base.errors import (
     EnigmaError,
+    NoWayOut,
     PeerUnreachable,
     RefusedByPeer,
     StateRefused,
@@ -123,7 +124,7 @@ def is_tried_again_by_itself(error: EnigmaError) -> bool:
 
 def failures_after(before: int, error: EnigmaError, lasted: float | None) -> int:
     """Streams that failed in a row, after one that lasted so many seconds (None: it never stood)."""
-    if isinstance(error, StreamEnded) and error.reason in _OURS:
+    if isinstance(error, NoWayOut) or (isinstance(error, StreamEnded) and error.reason in _OURS):
         return before
     if isinstance(error, StreamNotOffered):
         return 0

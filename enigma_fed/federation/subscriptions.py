@@ -92,6 +92,7 @@ class Subscriptions:
             self._pause,
             limits.POLL_BACKOFF_MAX,
             lambda held: traffic.chance() * limits.STREAM_SPREAD,
+            lambda tried: traffic.chance() * limits.STREAM_SPREAD,
         )
         self._lines: Lines[Did] = Lines(traffic, work)
         self._standing: dict[Did, _Run] = {}
@@ -139,6 +140,14 @@ class Subscriptions:
             seen = self._store.observations.get(did)
             failures = seen.stream_failures if seen is not None else 0
             self._lines.start(did, rules.first_try(failures, self._traffic.chance()), failures)
+
+    def lose(self) -> None:
+        """Our own way out does not work: failures since it was last proven say nothing."""
+        self._lines.lose()
+
+    def proven(self) -> None:
+        """Something came through our own way out."""
+        self._lines.proven()
 
     def wake(self) -> None:
         """Our own way out works again."""

@@ -54,6 +54,7 @@ PURE_PLACES = {
     "daemon/readiness.py",
     "federation/accepting.py",
     "federation/decision.py",
+    "federation/doubt.py",
     "federation/hashes.py",
     "federation/inviting.py",
     "federation/lookup.py",

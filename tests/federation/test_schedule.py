@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from enigma_fed.base import limits
 from enigma_fed.federation.schedule import (
-    after_outage,
+    after_wait,
     first_poll,
     next_join,
     next_poll,
@@ -74,7 +74,7 @@ def test_who_is_polled(changes: dict[str, Any], expected: bool) -> None:
 def test_first_polls_of_new_peers_are_spread(chance: float) -> None:
     assert 0 <= first_poll(1, chance) <= 2
     assert 0 <= first_poll(1000, chance) <= 50
-    assert after_outage(1000, chance) == first_poll(1000, chance)
+    assert after_wait(1000, chance) == first_poll(1000, chance)
 
 
 @given(chances, st.none() | st.integers(0, 3))

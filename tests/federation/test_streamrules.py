@@ -9,6 +9,7 @@ import pytest
 from enigma_fed.base import limits
 from enigma_fed.base.errors import (
     EnigmaError,
+    NoWayOut,
     PeerNotFound,
     PeerUnreachable,
     RefusedByPeer,
@@ -119,6 +120,7 @@ def test_what_a_stream_that_stood_is_counted_as(error: EnigmaError, word: str) -
         (StateRefused(Reason.BAD_PATCH, "no"), LONG, 4),
         (StreamEnded(StreamEnd.CUT), 0.0, 3),
         (PeerUnreachable("no"), None, 4),
+        (NoWayOut("our own tor"), None, 3),
         (RefusedByPeer("busy"), None, 4),
         (StreamNotOffered(), None, 0),
         (PeerNotFound("gone"), None, 4),

@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
-from enigma_fed.base.errors import OnionInvalid, PeerUnreachable
+from enigma_fed.base.errors import NoWayOut, OnionInvalid, PeerUnreachable
 from enigma_fed.base.ids import OnionAddress
 from enigma_fed.transports.tor.endpoint import Endpoint
 from enigma_fed.transports.tor.onionkey import OnionKey
@@ -189,13 +189,13 @@ async def test_an_onion_that_was_not_found_is_reported(
 
 async def test_without_tor_nothing_is_tried() -> None:
     async with onion_session(lambda: None, isolation_key=b"k" * 16) as session:
-        with pytest.raises(PeerUnreachable, match="not ready yet"):
+        with pytest.raises(NoWayOut, match="not ready yet"):
             await session.get(f"http://{ALICE}/")
 
 
 async def test_a_tor_that_is_gone_is_told() -> None:
     async with onion_session(lambda: Endpoint("127.0.0.1", 1), isolation_key=b"k" * 16) as session:
-        with pytest.raises(PeerUnreachable, match="starting again"):
+        with pytest.raises(NoWayOut, match="starting again"):
             await session.get(f"http://{ALICE}/")
 
 

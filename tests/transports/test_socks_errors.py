@@ -10,7 +10,7 @@ import pytest
 import python_socks
 
 from enigma_fed.base.errors import PeerUnreachable, TorFailed
-from enigma_fed.transports.tor.socks_errors import REPLIES, explain
+from enigma_fed.transports.tor.socks_errors import REPLIES, explain, is_of_own_tor
 
 
 @pytest.mark.parametrize("code", range(0xF0, 0xF8))
@@ -43,6 +43,23 @@ def test_an_unknown_code_is_told_as_a_number() -> None:
 )
 def test_other_errors(error: Exception, words: str) -> None:
     assert words in explain(error)
+
+
+@pytest.mark.parametrize(
+    ("error", "ours"),
+    [
+        (python_socks.ProxyConnectionError(111, "x"), True),
+        (aiohttp_socks.ProxyConnectionError(111, "x"), True),
+        (asyncio.IncompleteReadError(b"", 2), True),
+        (ConnectionResetError(), True),
+        (python_socks.ProxyError("Invalid reply code: 0XF0"), False),
+        (aiohttp_socks.ProxyError("x", error_code=4), False),
+        (python_socks.ProxyTimeoutError("x"), False),
+        (TimeoutError(), False),
+    ],
+)
+def test_who_is_to_blame(error: Exception, ours: bool) -> None:
+    assert is_of_own_tor(error) is ours
 
 
 def test_every_explanation_follows_a_colon() -> None:

@@ -15,12 +15,18 @@ from aiohttp.client_proto import ResponseHandler
 from aiohttp_socks import ProxyConnector
 
 from enigma_fed.base import limits
-from enigma_fed.base.errors import PeerUnreachable
+from enigma_fed.base.errors import NoWayOut, PeerUnreachable
 from enigma_fed.base.ids import OnionAddress
 from enigma_fed.transports.replybounds import bound_replies
 from enigma_fed.transports.tor.endpoint import Endpoint
 from enigma_fed.transports.tor.proxied import connect_through
-from enigma_fed.transports.tor.socks_errors import HOST_UNREACHABLE, NOT_PUBLISHED, explain, reply_code
+from enigma_fed.transports.tor.socks_errors import (
+    HOST_UNREACHABLE,
+    NOT_PUBLISHED,
+    explain,
+    is_of_own_tor,
+    reply_code,
+)
 
 _ISOLATION_BYTES: Final = 16
 
@@ -71,13 +77,13 @@ class OnionConnector(ProxyConnector):
         ssl: ssl_module.SSLContext | None = None,
         timeout: float | None = None,  # noqa: ASYNC109 - the base class's signature
     ) -> tuple[asyncio.Transport, ResponseHandler]:
-        """Connect to a checked onion (invariant 4); raises OnionInvalid, PeerUnreachable."""
+        """Connect to a checked onion (invariant 4); raises OnionInvalid, PeerUnreachable, NoWayOut."""
         onion = OnionAddress.parse(host)
         if ssl is not None:
             raise PeerUnreachable("onions are called by http: Tor itself encrypts")
         endpoint = self._socks()
         if endpoint is None:
-            raise PeerUnreachable("this node's Tor is not ready yet")
+            raise NoWayOut("this node's Tor is not ready yet")
         user = self.user_name(onion)
         try:
             return await connect_through(endpoint, user, (str(onion), port), timeout, self._factory)
@@ -85,7 +91,8 @@ class OnionConnector(ProxyConnector):
             if reply_code(error) in (NOT_PUBLISHED, HOST_UNREACHABLE):
                 self._unpublished(onion)
             self.renew(onion)
-            raise PeerUnreachable(explain(error)) from error
+            kind = NoWayOut if is_of_own_tor(error) else PeerUnreachable
+            raise kind(explain(error)) from error
 
 
 def renew_circuit(session: aiohttp.ClientSession, onion: OnionAddress) -> None:

@@ -6,7 +6,6 @@ codes"); python-socks reports an unknown code only as text.
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -65,6 +64,12 @@ def reply_code(error: BaseException) -> int | None:
     return int(found[1], 16) if found else _MESSAGES.get(text)
 
 
+def is_of_own_tor(error: BaseException) -> bool:
+    """Whether our own tor did not take the request, so that the failure says nothing of the peer."""
+    gone = type(error).__name__ == "ProxyConnectionError" or isinstance(error, EOFError | ConnectionError)
+    return gone and reply_code(error) is None
+
+
 def explain(error: BaseException) -> str:
     """Why a call failed, in words that follow "The peer cannot be reached:"; never an address."""
     if isinstance(error, EnigmaError):
@@ -76,6 +81,6 @@ def explain(error: BaseException) -> str:
         return "it did not answer in time"
     if type(error).__name__ == "ProxyConnectionError":
         return "this node's tor does not answer; it may be starting again"
-    if isinstance(error, asyncio.IncompleteReadError):
+    if isinstance(error, EOFError | ConnectionError):
         return "this node's tor closed the connection; it may be starting again"
     return "the connection broke"
