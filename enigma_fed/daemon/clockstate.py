@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import logging
 from collections.abc import Callable, Iterable, Iterator
+from functools import cache
 from typing import Final
 
 from enigma_fed.base import limits
@@ -33,14 +34,19 @@ class _Timex(ctypes.Structure):
     )
 
 
-def kernel_synchronised() -> bool | None:
-    """Whether the kernel says that something keeps the clock right; None when it cannot be asked."""
+@cache
+def _find_adjtimex() -> Callable[..., int] | None:
+    """The C library's function, looked up once: each request asks whether the clock is kept right."""
     try:
-        adjtimex = ctypes.CDLL(None).adjtimex
+        return ctypes.CDLL(None).adjtimex
     except (OSError, AttributeError):
         return None
-    timex = _Timex()
-    if adjtimex(ctypes.byref(timex)) < 0:
+
+
+def kernel_synchronised() -> bool | None:
+    """Whether the kernel says that something keeps the clock right; None when it cannot be asked."""
+    adjtimex, timex = _find_adjtimex(), _Timex()
+    if adjtimex is None or adjtimex(ctypes.byref(timex)) < 0:
         return None
     return not timex.status & _STA_UNSYNC
 
