@@ -15,13 +15,13 @@ from typing import Final
 from enigma_fed.base import limits
 from enigma_fed.base.errors import WireError
 
-# One token each, matched where the last one ended: no pattern spans two, so a text costs one pass.
+# One token each (with the spaces behind it), matched where the last one ended: a text costs one pass.
 # (Possessive repetitions would say it in one pattern; Python 3.11.2, Debian 12's, matches them wrongly.)
 _KEY: Final = r"[a-z*][a-z0-9_.*-]*"
 _STRING: Final = r'"[ !#-\[\]-~]*"'
 _INTEGER: Final = r"0|-?[1-9][0-9]{0,14}"
 _SPACES: Final = re.compile(r" *")
-_COMPONENT: Final = re.compile(rf"{_STRING}(?:;{_KEY})*")
+_COMPONENT: Final = re.compile(rf"({_STRING}(?:;{_KEY})*)( *)")
 _PARAMETER: Final = re.compile(rf"; *({_KEY})=(?:({_STRING})|({_INTEGER}))")
 _BASE64: Final = re.compile(r"[A-Za-z0-9+/]*={0,2}")
 
@@ -67,9 +67,10 @@ def _read_components(text: str) -> tuple[list[str], int]:
         match = _COMPONENT.match(text, at)
         if match is None:
             raise WireError("its list is not one of strings")
-        components.append(match[0])
-        at = _skip_spaces(text, match.end())
-        if at == match.end() and not text.startswith(")", at):
+        component, spaces = match.groups()
+        components.append(component)
+        at = match.end()
+        if not spaces and not text.startswith(")", at):
             raise WireError("its list is not one of strings with spaces between them")
     if len(set(components)) != len(components):
         raise WireError("it names something twice")
