@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection
+from types import MappingProxyType
 from typing import Any, Final, NoReturn
 
 import cbor2
@@ -21,6 +22,7 @@ _KNOWN_TAGS: Final = (
     *range(6), 25, *range(28, 31), *range(35, 38), 52, 54, 100, 256, 258, 260, 261, 1004, 43000, 55799,
 )  # fmt: skip
 _CONTAINERS: Final = frozenset({dict, list, tuple})
+_TEXT_KEYS: Final = frozenset({str})
 
 
 def encode(value: object) -> bytes:
@@ -43,7 +45,8 @@ def decode(data: bytes, *, limit: int) -> object:
         raise WireError(f"the CBOR has {len(data)} bytes, more than {limit}")
     value = _load(data)
     _check(value, 0)
-    if cbor2.dumps(value, canonical=True) != data:
+    # The library's sorting takes three times as long as its writing, and most bodies need none.
+    if cbor2.dumps(value, canonical=not _is_in_order(value)) != data:
         raise WireError("the CBOR is not in its deterministic form")
     return value
 
@@ -52,11 +55,14 @@ def _refuse_tag(*_: object) -> NoReturn:
     raise ValueError("tags are not allowed")
 
 
+_NO_TAGS: Final = MappingProxyType(dict.fromkeys(_KNOWN_TAGS, _refuse_tag))
+
+
 def _load(data: bytes) -> Any:
     try:
         return cbor2.loads(
             data,
-            semantic_decoders=dict.fromkeys(_KNOWN_TAGS, _refuse_tag),
+            semantic_decoders=_NO_TAGS,
             max_depth=limits.CBOR_DEPTH,
             allow_indefinite=False,
             allow_duplicate_keys=False,
@@ -80,19 +86,34 @@ def _check(value: object, depth: int) -> None:
 
 
 def _check_map(value: dict[object, object], depth: int) -> None:
-    if not (_all_text(value) or _all_numbers(value)):
+    if not (_TEXT_KEYS.issuperset(map(type, value)) or _all_numbers(value)):
         raise WireError("the keys of a CBOR map must be all text or all small integers")
     for key, item in value.items():
         _check_scalar(key)
         _check(item, depth + 1)
 
 
-def _all_text(keys: Collection[object]) -> bool:
-    return all(type(key) is str for key in keys)
-
-
 def _all_numbers(keys: Collection[object]) -> bool:
     return all(type(key) is int and key >= 0 for key in keys)
+
+
+def _is_in_order(value: object) -> bool:
+    """Whether plain encoding of a checked value gives its deterministic form: keys sorted, no float."""
+    kind = type(value)
+    if kind is dict:
+        ranks = [_rank(key) for key in value]  # type: ignore[attr-defined]
+        return ranks == sorted(ranks) and all(map(_is_in_order, value.values()))  # type: ignore[attr-defined]
+    if kind is list:
+        return all(map(_is_in_order, value))  # type: ignore[call-overload]
+    return kind is not float
+
+
+def _rank(key: Any) -> tuple[int, bytes] | int:
+    """By which keys of one kind sort as their encoded forms do: text by its length first."""
+    if type(key) is int:
+        return key
+    text = key.encode()
+    return len(text), text
 
 
 def _check_scalar(value: object) -> None:
@@ -104,7 +125,7 @@ def _check_scalar(value: object) -> None:
         if not math.isfinite(value):  # type: ignore[arg-type]
             raise WireError("a number is not finite")
     elif kind is str:
-        if not _is_unicode(value):  # type: ignore[arg-type]
+        if not value.isascii() and not _is_unicode(value):  # type: ignore[attr-defined,arg-type]
             raise WireError("a text is not valid Unicode")
     elif not (value is None or kind is bool or kind is bytes):
         raise WireError(f"the CBOR holds a value that is not allowed ({kind.__name__})")

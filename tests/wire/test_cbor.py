@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cbor2
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -32,6 +33,21 @@ def test_round_trip(value: object) -> None:
     except WireError:
         return  # deeper than the limit
     assert cbor.decode(data, limit=len(data)) == value
+
+
+@given(VALUES)
+def test_only_the_deterministic_form_is_read(value: object) -> None:
+    """Whatever the order of its keys and the size of its floats: the library's own sorting is the judge."""
+    data = cbor2.dumps(value)
+    try:
+        expected = cbor.encode(value)
+    except WireError:
+        return  # deeper than the limit
+    if data == expected:
+        assert cbor.decode(data, limit=LIMIT) == value
+    else:
+        with pytest.raises(WireError, match="deterministic"):
+            cbor.decode(data, limit=LIMIT)
 
 
 @given(st.binary(max_size=200))
@@ -73,6 +89,10 @@ def test_examples_of_the_rfc(data: str, value: object) -> None:
         pytest.param("1801", id="integer not shortest"),
         pytest.param("fb3ff0000000000000", id="float not shortest"),
         pytest.param("a2616201616102", id="keys out of order"),
+        pytest.param("a21901000017 00".replace(" ", ""), id="numbers out of order"),
+        pytest.param("a262c3bc00616100", id="texts out of order, longer first"),
+        pytest.param("a1616182 a2016100 0061 00".replace(" ", ""), id="out of order further in"),
+        pytest.param("a10081fb3ff0000000000000", id="float not shortest further in"),
         pytest.param("a201010102", id="duplicate key"),
         pytest.param("a20101616102", id="mixed kinds of keys"),
         pytest.param("a12001", id="negative key"),
