@@ -158,6 +158,11 @@ STREAM_MESSAGES: Final = 2
 """Messages per second that one stream may bring in the long run: time on the event loop."""
 STREAM_MESSAGES_BURST: Final = 32
 """Messages that one stream may bring at once."""
+STREAM_BYTES: Final = 32 * 1024
+"""Bytes of frames per second that one stream may bring in the long run: a large state takes milliseconds
+on the event loop, and many streams can stand."""
+STREAM_BYTES_BURST: Final = 2 * REPLY_BYTES
+"""Bytes of frames that one stream may bring at once."""
 STREAM_SETTLED: Final = 60
 """A stream that lasted this long counts as a success: one that breaks at once is tried ever more rarely."""
 STREAM_SPREAD: Final = 5

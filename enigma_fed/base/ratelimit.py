@@ -17,12 +17,12 @@ class TokenBucket:
     def __post_init__(self) -> None:
         self._level = self.burst
 
-    def take(self, now: float) -> bool:
-        """Take one token at time `now` (seconds, any steady origin); False when there is none."""
+    def take(self, now: float, tokens: float = 1.0) -> bool:
+        """Take so many tokens at time `now` (seconds, any steady origin); False when there are less."""
         if self._at is not None:
             self._level = min(self.burst, self._level + max(0.0, now - self._at) * self.rate)
         self._at = now
-        if self._level < 1.0:
+        if self._level < tokens:
             return False
-        self._level -= 1.0
+        self._level -= tokens
         return True

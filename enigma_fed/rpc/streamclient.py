@@ -99,13 +99,17 @@ class PeerStream:
         self._heard = heard
         self._since = self._heard_at = self._pinged_at = clock.boot()
         self._pace = TokenBucket(limits.STREAM_MESSAGES, limits.STREAM_MESSAGES_BURST)
+        self._volume = TokenBucket(limits.STREAM_BYTES, limits.STREAM_BYTES_BURST)
 
     async def frame(self) -> StateAnswer:
         """The next frame, its signature unchecked; raises StreamEnded."""
         while True:
             message = await self._socket.receive()
             self._heard_at = self._clock.boot()
+            size = len(message.data or b"")
             if not self._pace.take(self._heard_at):
+                raise StreamEnded(StreamEnd.TOO_FAST)
+            if not self._volume.take(self._heard_at, size):
                 raise StreamEnded(StreamEnd.TOO_FAST)
             self._heard()
             if message.data is not None:

@@ -114,6 +114,8 @@ ONE_PAST: Final = {
     "STREAM_SILENCE": STREAM_CLIENT + "test_a_sign_of_life_is_asked_for_and_silence_ends_it",
     "STREAM_MESSAGES": HOSTILE_STREAM + "test_invariant_7_messages_that_come_too_fast_end_a_stream",
     "STREAM_MESSAGES_BURST": HOSTILE_STREAM + "test_invariant_7_messages_that_come_too_fast_end_a_stream",
+    "STREAM_BYTES": HOSTILE_STREAM + "test_invariant_7_more_bytes_than_states_need_end_a_stream",
+    "STREAM_BYTES_BURST": HOSTILE_STREAM + "test_invariant_7_more_bytes_than_states_need_end_a_stream",
     "STATE_SAMPLE_INTERVAL": TIMES + "test_gauges_are_read_no_more_often_than_the_interval",
     "STATE_GAP": "tests/state/test_rules.py::test_two_numbers_are_a_second_apart",
     "STATES_REMEMBERED": "tests/state/test_rules.py"

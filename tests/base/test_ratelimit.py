@@ -11,6 +11,17 @@ def test_burst_then_rate() -> None:
     assert [bucket.take(at) for at in (0, 0, 0, 1, 2, 2, 4)] == [True, True, False, False, True, False, True]
 
 
+def test_what_is_too_much_takes_nothing() -> None:
+    bucket = TokenBucket(rate=1, burst=10)
+    assert [bucket.take(0, 8), bucket.take(0, 8), bucket.take(0, 2), bucket.take(6, 7)] == [
+        True,
+        False,
+        True,
+        False,
+    ]
+    assert bucket.take(6, 6)
+
+
 def test_a_clock_that_goes_back_gives_nothing() -> None:
     bucket = TokenBucket(rate=1, burst=1)
     assert bucket.take(100)

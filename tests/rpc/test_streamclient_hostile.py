@@ -11,6 +11,9 @@ from enigma_fed.base.errors import (
     UnsignedReply,
 )
 from enigma_fed.rpc.streamend import StreamEnd
+from enigma_fed.wire import cbor
+from enigma_fed.wire.snapshot import App
+from enigma_fed.wire.state import full_state_to_object
 from tests.support.publisher import (
     EPOCH,
     error,
@@ -154,3 +157,16 @@ async def test_invariant_7_messages_that_come_too_fast_end_a_stream(
     ended = await subscriber.ended(flood * (limits.STREAM_MESSAGES_BURST + 1))
     assert ended.reason == StreamEnd.TOO_FAST
     assert subscriber.heard == limits.STREAM_MESSAGES_BURST
+
+
+async def test_invariant_7_more_bytes_than_states_need_end_a_stream(subscriber: Subscriber) -> None:
+    """limits.STREAM_BYTES_BURST at once; then limits.STREAM_BYTES a second."""
+    text = "x" * (limits.APP_FIELD_BYTES - 3)
+    names = (f"{number:03}" for number in range(limits.APPS_PER_STATE))
+    shown = state(1, apps=tuple(App(id=n + text, status=text, version=text) for n in names))
+    size = len(cbor.encode(full_state_to_object(shown, binary=True)))
+    fit = limits.STREAM_BYTES_BURST // size
+    assert 1 < fit < limits.STREAM_MESSAGES_BURST
+    ended = await subscriber.ended(full(shown) * (fit + 1))
+    assert ended.reason == StreamEnd.TOO_FAST
+    assert subscriber.heard == fit
