@@ -58,7 +58,7 @@ def main() -> None:
     if "delta" in wanted:
         rows += delta.run()
     if "answer" in wanted:
-        _say("answer: 12 rounds of 2048 requests to three servers")
+        _say("answer: 12 rounds of 2048 requests to seven servers")
         rows += asyncio.run(_answering())
     if wanted - set(_ALONE):
         rows += asyncio.run(_over_tor(wanted))

@@ -13,13 +13,12 @@ import msgspec
 import zstandard
 
 from benchmarks.report import Reading
-from benchmarks.stateservers import APPS, EPOCH, seeded_key
+from benchmarks.stateservers import APPS, EPOCH, SHORT, seeded_key
 from enigma_fed.wire import cbor, statedelta, strictjson
 from enigma_fed.wire.snapshot import App, Snapshot, canonical_cbor, snapshot_to_object
 from enigma_fed.wire.state import DeltaAnswer, FullState, full_state_to_object, state_signing_input
 from enigma_fed.wire.statedelta import StateDelta
 
-_SHORT: Final = tuple(App(id=f"app-{number:02}", status="running", version="1.2.3") for number in range(30))
 _PATCH_TARGET: Final = 20
 _DELTA_TARGET: Final = 40
 _SEQ: Final = 123_457
@@ -28,7 +27,7 @@ _TS: Final = 1_234_577
 
 def run() -> list[Reading]:
     """Measure both sets of apps."""
-    return [reading for name, apps in (("short", _SHORT), ("long", APPS)) for reading in _sizes(name, apps)]
+    return [reading for name, apps in (("short", SHORT), ("long", APPS)) for reading in _sizes(name, apps)]
 
 
 def _sizes(name: str, apps: tuple[App, ...]) -> list[Reading]:

@@ -1,20 +1,28 @@
 """What answers get-state in benchmarks, each a process of its own on a loopback port.
 
-`python -m benchmarks.stateservers KIND FOLDER` prints its port and serves until its standard input ends:
+`python -m benchmarks.stateservers KIND APPS FOLDER` prints its port and serves until its standard input ends.
+KIND is one of:
 
 - `ours`: the real gate, federation, state service and signed replies, as in the agent.
-- `per-request`: the same, but for each answer the full state is hashed, signed and written as JSON anew.
+- `json`: the same gate and signed replies, but each answer has the full state: its snapshot taken, written as
+  canonical JSON by the standard library, once, and that signed.
+- `json-fast`: likewise, with what the agent has for it: a hash of CBOR is signed, msgspec writes the JSON.
 - `floor`: bare aiohttp, which reads the request and sends bytes, neither looked at.
+
+APPS is `short`, `long` or `reference`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 import os
 import sys
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 import msgspec
@@ -29,18 +37,20 @@ from enigma_fed.federation.service import Federation
 from enigma_fed.federation.store import FederationStore
 from enigma_fed.identity.nodekey import NodeKey
 from enigma_fed.rpc.endpoint import RpcEndpoint
-from enigma_fed.rpc.methods import Caller, Method, MethodTable, Result
+from enigma_fed.rpc.methods import Caller, EncodedResult, Method, MethodTable, Result
 from enigma_fed.state.methods import get_state_method
 from enigma_fed.state.results import StateResult
 from enigma_fed.state.sampler import Sampler
 from enigma_fed.state.service import StateService
+from enigma_fed.wire import base64url
 from enigma_fed.wire.records import Membership, Node, NodesFile, Role, Stage, TrustLevel
-from enigma_fed.wire.snapshot import App
-from enigma_fed.wire.state import GetStateParams, state_signing_input
+from enigma_fed.wire.snapshot import App, snapshot_to_object, sorted_apps
+from enigma_fed.wire.state import FullState, GetStateParams, state_signing_input
 
 CALLERS: Final = 64
 """Members; each has a connection and a share of the nonces of its own."""
 EPOCH: Final = b"measured"
+SHORT: Final = tuple(App(id=f"app-{number:02}", status="running", version="1.2.3") for number in range(30))
 APPS: Final = tuple(
     App(
         id=f"org.example.household.app-{number:02}",
@@ -49,6 +59,16 @@ APPS: Final = tuple(
     )
     for number in range(30)
 )
+REFERENCE: Final = tuple(
+    App(
+        id=f"{app.id}.replica-of-{hashlib.sha256(app.id.encode()).hexdigest()}",
+        status=f"{app.status}, {len(app.status):>50} s ago",
+        version=app.version,
+    )
+    for app in APPS
+)
+"""With these a state has 10.5 KB of JSON."""
+_SETS: Final = MappingProxyType({"short": SHORT, "long": APPS, "reference": REFERENCE})
 _PAST_THE_START: Final = 200.0
 """Seconds by which the server's clock jumps once it serves: new callers are no longer challenged."""
 _FLOOR_HEADERS: Final = {
@@ -75,13 +95,50 @@ class _Clock(SystemClock):
         return super().boot() + self.ahead
 
 
-def _per_request(key: NodeKey, service: StateService) -> Method:
-    """As if each answer had a state of its own: hashed and signed for it, and written as JSON."""
+class _Written(EncodedResult):
+    """A result that is JSON already."""
+
+    def __init__(self, text: bytes) -> None:
+        self._text = text
+
+    def encoded(self, *, binary: bool) -> bytes:
+        """The result object; nobody asks for CBOR here."""
+        return self._text
+
+    def to_object(self, *, binary: bool) -> dict[str, object]:
+        """Never asked for."""
+        raise NotImplementedError
+
+
+Answer = Callable[[NodeKey, FullState], Result]
+
+
+def _fast(key: NodeKey, state: FullState) -> Result:
+    message = state_signing_input(key.did.public_key, state)
+    return StateResult(msgspec.structs.replace(state, signature=key.sign(message)))
+
+
+def _standard_library(key: NodeKey, state: FullState) -> Result:
+    """The canonical text is written once: what is signed is what is sent."""
+    members = {
+        "epoch": state.epoch.hex(),
+        "seq": state.seq,
+        "ts": state.ts,
+        "started": state.started,
+        "state": snapshot_to_object(state.snapshot),
+    }
+    text = json.dumps(members, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    signature = base64url.encode(key.sign(text))
+    return _Written(b'%b,"sig":"%b"}' % (text[:-1], signature.encode()))
+
+
+def _per_request(key: NodeKey, service: StateService, apps: tuple[App, ...], write: Answer) -> Method:
+    """As if each answer had a state of its own, of the last gauges: taken, signed and written for it."""
 
     async def answer(caller: Caller, params: GetStateParams) -> Result:
         state = await service.current()
-        message = state_signing_input(key.did.public_key, state)
-        return StateResult(msgspec.structs.replace(state, signature=key.sign(message)))
+        snapshot = msgspec.structs.replace(state.snapshot, apps=sorted_apps(apps))
+        return write(key, msgspec.structs.replace(state, snapshot=snapshot))
 
     return Method("federation.get-state", GetStateParams, answer, TrustLevel.OBSERVER, open_to_self=True)
 
@@ -116,7 +173,7 @@ async def _change_every_second(service: StateService, clock: _Clock) -> None:
         service.changed()
 
 
-async def _endpoint(kind: str, folder: Path, tasks: Tasks) -> web.ServerRunner:
+async def _endpoint(kind: str, apps: tuple[App, ...], folder: Path, tasks: Tasks) -> web.ServerRunner:
     key, clock = seeded_key(SERVER), _Clock()
     federation = await _federation(folder, key, clock, tasks)
     service = StateService(
@@ -126,9 +183,12 @@ async def _endpoint(kind: str, folder: Path, tasks: Tasks) -> web.ServerRunner:
         Sampler(folder, "measured", clock),
         lambda: int(clock.wall()) % 2 == 0,
         tasks,
-        lambda: APPS,
+        lambda: apps,
     )
-    method = get_state_method(service) if kind == "ours" else _per_request(key, service)
+    if kind == "ours":
+        method = get_state_method(service)
+    else:
+        method = _per_request(key, service, apps, _fast if kind == "json-fast" else _standard_library)
     endpoint = RpcEndpoint(key, MethodTable((method,)), federation, clock, os.urandom)
     clock.ahead = _PAST_THE_START
     await service.current()
@@ -146,11 +206,11 @@ def _floor() -> web.ServerRunner:
     return web.ServerRunner(web.Server(answer, access_log=None))
 
 
-async def _serve(kind: str, folder: Path) -> None:
+async def _serve(kind: str, apps: tuple[App, ...], folder: Path) -> None:
     tasks = Tasks()
     async with AsyncExitStack() as stack:
         stack.push_async_callback(tasks.close)
-        runner = _floor() if kind == "floor" else await _endpoint(kind, folder, tasks)
+        runner = _floor() if kind == "floor" else await _endpoint(kind, apps, folder, tasks)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
         site = web.TCPSite(runner, "127.0.0.1", 0)
@@ -168,7 +228,7 @@ def main() -> None:
     except ImportError:
         make_loop = asyncio.new_event_loop
     with asyncio.Runner(loop_factory=make_loop) as runner:
-        runner.run(_serve(sys.argv[1], Path(sys.argv[2])))
+        runner.run(_serve(sys.argv[1], _SETS[sys.argv[2]], Path(sys.argv[3])))
 
 
 if __name__ == "__main__":
