@@ -196,6 +196,11 @@ class Lines(Generic[K]):
         """Something came through our own way out: unless that is lost, the failures until now count."""
         self._doubt.proven()
 
+    def waits_after_failure(self, key: K) -> bool:
+        """Whether the newest exchange of this line failed, and none is under way."""
+        line = self._lines.get(key)
+        return line is not None and line.failures > 0 and line.due is not None
+
     def wake(self) -> None:
         """Our own way out works again: what was tried in vain meanwhile is tried anew soon."""
         now, tried = self._clock.boot(), self._doubt.settle()

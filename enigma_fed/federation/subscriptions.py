@@ -165,13 +165,27 @@ class Subscriptions:
 
     def _may_begin(self, node: Node) -> bool:
         did = node.did
-        if self._lines.get(did) is not None or len(self._lines) >= self._most:
+        if self._lines.get(did) is not None:
             return False
         rest, held = self._resting.get(did), self._states.held(did)
         if rest is not None and not rest.is_over(held.epoch if held else None, self._clock.boot()):
             return False
         self._resting.pop(did, None)
-        return held is not None and rules.may_have_one(node) and self._states.takes_deltas(did)
+        may = held is not None and rules.may_have_one(node) and self._states.takes_deltas(did)
+        return may and self._finds_room(did)
+
+    def _finds_room(self, did: Did) -> bool:
+        """Whether there is a place; who failed last and waits for the next try leaves its own to others."""
+        if len(self._lines) < self._most:
+            return True
+        seen = self._store.observations.get(did)
+        if seen is None or seen.stream_failures:
+            return False
+        waiting = (each for each in self._lines.every() if self._lines.waits_after_failure(each))
+        found = next(waiting, None)
+        if found is not None:
+            self._lines.stop(found)
+        return found is not None
 
     async def _once(self, did: Did) -> EnigmaError | None:
         node = self._store.node(did)

@@ -253,6 +253,21 @@ async def test_there_are_no_more_streams_than_the_owner_wants(world: World) -> N
     assert world.streams.open == 0
 
 
+async def test_who_fails_again_and_again_keeps_no_place_from_others(world: World) -> None:
+    """Whoever answers polls and never a stream would hold one for ever, most of the time in a long pause."""
+    await world.start(3, most=1)
+    first, second, third = map(world.publisher, (1, 2, 3))
+    second.silence = third.silence = PeerUnreachable("nobody answers")
+    first.refusal = PeerUnreachable("no stream comes through")
+    await world.passing(lambda: world.streams.not_opened["unreachable"] > 3, 600)
+    second.silence = None
+    await world.passing(lambda: world.streams.stands(second.did), 600)
+    third.silence = None
+    await world.pass_time(1200)
+    assert world.streams.stands(second.did), "one that stands goes for nobody"
+    assert not third.streams
+
+
 async def test_streams_are_not_opened_all_at_once(world: World) -> None:
     """limits.STREAM_SPREAD: the subscribers of a peer that starts anew hear it again at the same time."""
     await world.start(12)
