@@ -245,11 +245,11 @@ def _state(node: Node, observation: Observation | None) -> tuple[int, Snapshot |
 def age(now: float, state_at: int, observation: Observation | None) -> float:
     """Seconds since the peer took a state at `state_at`, its clock corrected by the skew that it showed.
 
-    No less than since it came: whoever dates a state into the future does not keep it new.
+    No less than since it was heard last: a state dated into the future does not stay new for ever.
     """
     skew = observation.skew_s if observation is not None and observation.skew_s is not None else 0
-    came = observation.last_seen if observation is not None and observation.last_seen is not None else now
-    return max(0.0, round(now - min(state_at - skew, came), 1))
+    heard = observation.last_seen if observation is not None and observation.last_seen is not None else now
+    return max(0.0, round(now - min(state_at - skew, heard), 1))
 
 
 def _newest_error(node: Node, observation: Observation | None) -> tuple[str | None, int | None]:

@@ -54,8 +54,8 @@ def test_a_peer_shows_the_newest_that_is_known() -> None:
     assert view.last_state.timestamp == "2027-01-15T08:01:00Z"
 
 
-def test_a_state_from_the_future_is_as_old_as_its_coming() -> None:
-    """Else a peer that froze would be shown as new for as long as it likes."""
+def test_a_state_from_the_future_is_as_old_as_the_last_word_of_its_peer() -> None:
+    """Else the state of a peer that is gone would be shown as new for ever."""
     state = FullState(epoch=bytes(8), started=2**53 - 1, seq=1, ts=0, snapshot=SNAPSHOT, signature=bytes(64))
     seen = Observation(did=did(1), last_seen=NOW, state=state, skew_s=0)
     assert peer_view(member(1), seen, "up", NOW + 400.0).age_s == 400.0
