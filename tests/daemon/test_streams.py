@@ -142,10 +142,19 @@ async def test_invariant_6_a_removal_ends_the_stream_before_the_command_returns(
     await pair.until(lambda: not len(pair.there._publisher))
 
 
+def published(pair: Pair) -> tuple[App, ...]:
+    """The apps of the publisher's newest state."""
+    current = pair.there._state._publisher.current
+    assert current is not None
+    return current.snapshot.apps
+
+
 async def test_invariant_6_the_publishers_removal_ends_it_too(pair: Pair) -> None:
     await pair.publisher.ask("peer_remove", "cellar")
     await pair.until(lambda: not pair.stands)
     publish_app(pair, "secret")
     pair.clock.advance(limits.STATE_GAP)
-    await asyncio.sleep(0.05)
+    await pair.until(lambda: any(app.status == "secret" for app in published(pair)))
+    for _ in range(50):  # turns in which a frame would come: both ends are in this process
+        await asyncio.sleep(0)
     assert all(app.status != "secret" for app in pair.seen().apps)
