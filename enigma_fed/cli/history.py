@@ -25,9 +25,16 @@ _SPARE: Final = ("LEAST", "MOST", "MEAN")
 
 def _read_since(ctx: click.Context, param: click.Parameter, value: str) -> int:
     try:
-        return parse_ago(value)
+        seconds = parse_ago(value)
     except ValueError as error:
         raise click.BadParameter(str(error), ctx, param) from None
+    if seconds > 30 * _DAY:
+        raise click.BadParameter(f"{value!r} is too long: at most 30d", ctx, param)
+    if seconds < _RESOLUTIONS["5m"]:
+        raise click.BadParameter(
+            f"{value!r} is too short: at least 5m, in a form like 24h, 30m, 7d", ctx, param
+        )
+    return seconds
 
 
 @click.command(

@@ -12,7 +12,7 @@ from enigma_fed.base.ids import Did
 from enigma_fed.base.tasks import Tasks
 from enigma_fed.config import Settings
 from enigma_fed.federation.service import Federation
-from enigma_fed.state.history import RINGS, Ring
+from enigma_fed.state.history import RINGS, SHORT, Ring
 from enigma_fed.state.historyservice import HistoryService, Series
 from enigma_fed.state.historystore import HistoryStore
 from enigma_fed.wire.calling import called
@@ -22,6 +22,7 @@ from enigma_fed.wire.timestamps import to_text
 from enigma_fed.wire.views import NodeView, PeerView, StatusView
 
 _STEPS: Final = {ring.width: ring for ring in RINGS}
+_FORM: Final = "A time is a number and its unit: 24h, 30m, 7d."
 
 
 class HistorySource(Protocol):
@@ -56,12 +57,12 @@ def find_ring(resolution_s: int, since_s: int) -> Ring:
     ring = _STEPS.get(resolution_s)
     if ring is None:
         raise FieldInvalid(f"resolution must be one of: {', '.join(map(str, _STEPS))} seconds")
-    longest = ring.width * ring.slots
-    if not ring.width <= since_s <= longest:
-        raise FieldInvalid(
-            f"since must be from {ring.width // 60} min (one step) to {longest // 3600} h",
-            hint="Steps of an hour go back 30 days: --resolution 1h",
-        )
+    step, longest = ("5m", "24h") if ring is SHORT else ("1h", "30d")
+    if since_s > ring.width * ring.slots:
+        hint = "Steps of an hour go back 30 days: --resolution 1h" if ring is SHORT else ""
+        raise FieldInvalid(f"since must be at most {longest} in steps of {step}", hint=hint)
+    if since_s < ring.width:
+        raise FieldInvalid(f"since must be at least {step}, one step", hint=_FORM)
     return ring
 
 

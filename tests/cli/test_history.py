@@ -47,6 +47,8 @@ def test_the_finer_steps_are_taken_that_go_back_so_far(words: list[str], call: t
         (["cellar", "--csv", "--json"], "take one"),
         (["cellar", "--since", "soon"], "not a time like 24h"),
         (["cellar", "--resolution", "1s"], "1s"),
+        (["cellar", "--since", "31d"], "'31d' is too long: at most 30d"),
+        (["cellar", "--since", "5"], "'5' is too short: at least 5m, in a form like 24h, 30m, 7d"),
     ],
 )
 def test_what_cannot_be_meant_is_said(words: list[str], why: str) -> None:

@@ -130,8 +130,15 @@ def test_each_step_goes_back_so_far(settings: Settings) -> None:
     assert find_ring(300, DAY) is SHORT
     assert find_ring(300, 300) is SHORT
     assert find_ring(3600, 30 * DAY) is LONG
-    for resolution, since in ((300, DAY + 1), (3600, 30 * DAY + 1), (300, 299), (3600, 0), (300, -DAY)):
-        with pytest.raises(FieldInvalid, match="since must be"):
+    for resolution, since, why, hint in (
+        (300, DAY + 1, "at most 24h in steps of 5m", "--resolution 1h"),
+        (3600, 30 * DAY + 1, "at most 30d in steps of 1h", ""),
+        (300, 299, "at least 5m", "24h, 30m, 7d"),
+        (3600, 0, "at least 1h", "24h, 30m, 7d"),
+        (300, -DAY, "at least 5m", "24h, 30m, 7d"),
+    ):
+        with pytest.raises(FieldInvalid, match=f"since must be {why}") as refused:
             find_ring(resolution, since)
+        assert hint in refused.value.hint
     with pytest.raises(FieldInvalid, match="resolution must be one of: 300, 3600"):
         find_ring(60, DAY)
