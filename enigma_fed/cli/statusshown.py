@@ -14,7 +14,7 @@ def details(view: StatusView) -> list[tuple[str, str]]:
         ("Data folder", view.node.data_dir),
         ("Agent", _agent(view)),
         ("Listens on", view.listen or ""),
-        ("Health and metrics", f"http://{view.admin}/metrics" if view.admin else ""),
+        ("Health and metrics", _health_and_metrics(view)),
         ("Tor", _tor(view.tor)),
         ("Which tor", _which_tor(view.tor)),
         ("Limits", f"per {', '.join(view.limited_by)}" if view.limited_by else ""),
@@ -30,6 +30,12 @@ def _agent(view: StatusView) -> str:
         return "not running"
     since = f", up for {duration(view.uptime_s)}" if view.uptime_s is not None else ""
     return f"running (process {view.pid}){since}"
+
+
+def _health_and_metrics(view: StatusView) -> str:
+    if view.admin:
+        return f"http://{view.admin}/metrics"
+    return "off (admin.listen)" if view.admin_listen == "" else ""
 
 
 def _tor(tor: TorView | None) -> str:

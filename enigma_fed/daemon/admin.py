@@ -70,7 +70,8 @@ class Admin:
         requests: Counter[str] | None = None,
     ) -> None:
         """`listen` is `ADDR:PORT` of the loopback, empty for none; `requests` becomes `statistics`."""
-        self._listen = listen
+        self.listen = listen
+        """The setting."""
         self._pages = dict(pages)
         self._targets = frozenset(pages)
         self._tasks = tasks
@@ -94,7 +95,7 @@ class Admin:
 
     async def start(self) -> None:
         """Listen; while the port cannot be had, try again in the background."""
-        if self._listen:
+        if self.listen:
             await self._runner.setup()
             if not await self._try():
                 _log.warning("no health and no metrics: %s", self.trouble)
@@ -116,7 +117,7 @@ class Admin:
 
     async def _try(self) -> bool:
         try:
-            listening = bind_loopback(*parse_listen(self._listen), option="admin.listen")
+            listening = bind_loopback(*parse_listen(self.listen), option="admin.listen")
         except (PortInUse, OperationFailed) as error:
             self.trouble = f"{error.what}: {error.detail}. {error.hint}".strip()
             return False

@@ -85,7 +85,7 @@ class RunningNode:
         """`store` is open; call it on the running loop."""
         clock, random = around.clock, around.random
         self._key, self._onion = own_keys
-        self._settings = settings
+        self._settings, self._config = settings, str(paths.config.absolute()) if paths.config else ""
         self._clock = clock
         self._started = clock.boot()
         self._copy_heard_at: float | None = None
@@ -188,6 +188,8 @@ class RunningNode:
             listen=self._listeners.address,
             admin=self._admin.address,
             admin_trouble=self._admin.trouble,
+            admin_listen=self._admin.listen,
+            config=self._config,
             tor=tor_view(self._tor.status),
             state=snapshot_view(state.snapshot, state.started + state.ts),
             clock_synchronised=self._clock_state.synchronised,

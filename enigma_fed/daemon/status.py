@@ -39,6 +39,10 @@ class Running:
     admin: str | None = None
     admin_trouble: str = ""
     """Why there is no admin listener although there should be one."""
+    admin_listen: str = ""
+    """The setting."""
+    config: str = ""
+    """The configuration file, empty for none."""
     another_copy: bool = False
     disk_free: int = limits.DISK_LOW
     """Bytes that may still be written where the data folder is."""
@@ -145,6 +149,8 @@ def _with_facts(view: StatusView, running: Running) -> StatusView:
         epoch=running.epoch,
         listen=running.listen,
         admin=running.admin,
+        admin_listen=running.admin_listen,
+        config=running.config,
         tor=running.tor,
         limited_by=list(limited_by(running.tor.mode)),
         state=running.state,

@@ -28,7 +28,7 @@ name = {name}
 listen = ""
 
 [admin]
-listen = ""
+listen = "127.0.0.1:0"
 
 [tor]
 mode = "managed"

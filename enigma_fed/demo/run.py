@@ -16,7 +16,8 @@ from typing import Final
 
 import msgspec
 
-from enigma_fed.base.errors import OperationFailed
+from enigma_fed.base.errors import EnigmaError, OperationFailed
+from enigma_fed.demo import kept
 from enigma_fed.demo.agentprocess import AgentProcess
 from enigma_fed.demo.network import PrivateTorNetwork
 from enigma_fed.demo.report import DemoResult, NodeLine, PairLine, pair_lines, table
@@ -112,7 +113,7 @@ class _Demo:
             self.finished = True
             self._print(result, json_output)
             if keep_until is not None:
-                _print_commands(self._agents)
+                await _print_commands(self._agents)
                 await keep_until.wait()
             return 0 if result.ok else 1
         finally:
@@ -218,11 +219,10 @@ def _pair_text(pair: PairLine) -> str:
     return f"{pair.stage}, synced" if pair.synced else pair.stage
 
 
-def _print_commands(agents: list[AgentProcess]) -> None:
-    print("\nEverything stays up until Ctrl-C. In another terminal, for example:", file=sys.stderr)
+async def _print_commands(agents: list[AgentProcess]) -> None:
+    admin = None
+    with contextlib.suppress(EnigmaError):  # the other commands can be tried all the same
+        operations = await agents[0].operations()
+        admin = (await asyncio.to_thread(operations.status)).admin
     program = Path(sys.executable).with_name("enigma-fed")
-    for agent in agents:
-        print(f"  {program} --data-dir {agent.data_dir} peer list", file=sys.stderr)
-    first = agents[0]
-    print(f"  {program} --data-dir {first.data_dir} status", file=sys.stderr)
-    print(f"  {program} --data-dir {first.data_dir} peer ping {agents[1].name}", file=sys.stderr, flush=True)
+    print("", *kept.commands(program, agents, admin), sep="\n", file=sys.stderr, flush=True)

@@ -205,6 +205,10 @@ class StatusView(View, frozen=True, kw_only=True):
     listen: str | None = None
     admin: str | None = None
     """Where health and metrics are served."""
+    admin_listen: str | None = None
+    """What the setting admin.listen of the running agent says; empty for none."""
+    config: str | None = None
+    """The configuration file of the running agent; empty when it has none."""
     tor: TorView | None = None
     limited_by: list[str] = []
     """By what callers are told apart for limits before they proved who they are: circuit, key, listener."""

@@ -47,3 +47,16 @@ def test_the_next_steps_speak_to_the_node_that_was_asked() -> None:
 def test_peers_are_told_by_liveness_path_and_age(changes: dict[str, object], line: str) -> None:
     view = replace(FakeNode().status(), **changes)
     assert dict(details(view))["Peers"] == line
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({}, "http://127.0.0.1:8788/metrics"),
+        ({"admin": None, "admin_listen": ""}, "off (admin.listen)"),
+        ({"admin": None, "admin_listen": "127.0.0.1:8788"}, ""),
+        ({"admin": None, "running": False}, ""),
+    ],
+)
+def test_the_admin_listener_is_told_also_when_it_is_off(changes: dict[str, object], said: str) -> None:
+    assert dict(details(replace(FakeNode().status(), **changes)))["Health and metrics"] == said
