@@ -46,6 +46,7 @@ _OF_THE_SERVICE: Final[tuple[tuple[str, Check], ...]] = (
     ("peers", peers.away),
     ("clock of peers", peers.skew),
     ("config", machine.config_file),
+    ("config of the agent", machine.config_of_the_agent),
     ("admin listener", listening.admin_listener),
     ("tor progress", tor.progress),
     ("clock", machine.clock),
@@ -54,6 +55,7 @@ _OF_THE_SERVICE: Final[tuple[tuple[str, Check], ...]] = (
 )
 _OF_THE_MACHINE: Final[tuple[tuple[str, Check], ...]] = (
     ("config", machine.config_file),
+    ("config of the agent", machine.config_of_the_agent),
     ("listen address", listening.listen_address),
     ("admin listener", listening.admin_listener),
     ("runtime folder", machine.runtime_folder),

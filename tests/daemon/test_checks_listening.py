@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from msgspec.structs import replace
 
 from enigma_fed.base.tasks import Tasks
 from enigma_fed.config import AdminSettings, RpcSettings, Settings
@@ -78,6 +79,16 @@ def test_an_admin_port_that_another_program_has_is_a_warning_and_names_it(scene:
 def test_an_agent_that_does_not_listen_where_it_should_is_a_warning(scene: Scene) -> None:
     finding = one(listening.admin_listener, with_admin(scene, "127.0.0.1:0", runs=True))
     assert (finding.result, finding.detail) == ("warning", "the agent does not listen on 127.0.0.1:0")
+
+
+@pytest.mark.parametrize(("theirs", "said"), [("", "none configured"), ("127.0.0.1:0", None)])
+def test_the_agents_own_setting_counts_and_not_the_one_at_hand(
+    scene: Scene, theirs: str, said: str | None
+) -> None:
+    asked = with_admin(scene, "127.0.0.1:8788", runs=True)
+    assert asked.status is not None
+    asked = dataclasses.replace(asked, status=replace(asked.status, admin_listen=theirs))
+    assert one(listening.admin_listener, asked).detail == (said or f"the agent does not listen on {theirs}")
 
 
 def test_a_listener_that_is_gone_is_a_failure(scene: Scene) -> None:

@@ -45,6 +45,36 @@ def test_a_configuration_that_cannot_be_used_is_a_failure(scene: Scene) -> None:
     assert (finding.result, finding.detail, finding.fix) == ("failure", "tor.mod is not a known key", "Look.")
 
 
+@pytest.mark.parametrize(
+    ("theirs", "ours", "flag"),
+    [("/homes/a b.toml", None, " --config '/homes/a b.toml'"), ("", "/c.toml", "")],
+)
+def test_an_agent_with_another_configuration_is_told_plainly(
+    scene: Scene, theirs: str, ours: str | None, flag: str
+) -> None:
+    paths = dataclasses.replace(scene.paths, config=Path(ours) if ours else None, explicit=True)
+    status = StatusView(node=NODE, running=True, config=theirs)
+    finding = one(machine.config_of_the_agent, dataclasses.replace(scene, paths=paths, status=status))
+    assert finding.result == "warning"
+    assert all((path or "no configuration") in finding.detail for path in (theirs, ours))
+    assert finding.fix == f"Run: enigma-fed{flag} --data-dir {paths.data_dir} doctor"
+
+
+@pytest.mark.parametrize(
+    "status",
+    [
+        None,
+        StatusView(node=NODE, running=False),
+        StatusView(node=NODE, running=True),
+        StatusView(node=NODE, running=True, config="/c.toml"),
+    ],
+)
+def test_the_agents_own_configuration_needs_no_word(scene: Scene, status: StatusView | None) -> None:
+    paths = dataclasses.replace(scene.paths, config=Path("/c.toml"))
+    seen = dataclasses.replace(scene, paths=paths, status=status)
+    assert list(machine.config_of_the_agent(seen)) == []
+
+
 @pytest.mark.parametrize(("known", "result"), [(True, "ok"), (False, "warning"), (None, "warning")])
 def test_a_clock_that_runs_free_is_a_warning(
     scene: Scene, monkeypatch: pytest.MonkeyPatch, known: bool | None, result: str

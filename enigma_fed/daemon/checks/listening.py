@@ -39,8 +39,10 @@ def listen_address(scene: Scene) -> Iterator[Finding]:
 
 def admin_listener(scene: Scene) -> Iterator[Finding]:
     """Whether the agent that runs answers at `/healthz`; else whether the port is free."""
-    text = scene.settings.admin.listen
     status = scene.status if scene.runs else None
+    text = scene.settings.admin.listen
+    if status is not None and status.admin_listen is not None:
+        text = status.admin_listen  # the agent may have been started with other settings
     if status is not None and status.admin is not None:
         yield from _ask(status.admin)
     elif not text:
@@ -50,7 +52,7 @@ def admin_listener(scene: Scene) -> Iterator[Finding]:
         if port and _is_taken(host, port):
             yield _taken(text, port)
         elif status is not None:
-            fix = "The agent has other settings, or tries again within a minute; see: enigma-fed logs"
+            fix = "It tries again within a minute; see: enigma-fed logs"
             yield warning(_NAME, f"the agent does not listen on {text}", _NO_ADMIN, fix)
         else:
             yield ok(_NAME, text)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import stat
 import sys
 from collections.abc import Iterator
@@ -45,6 +46,27 @@ def config_file(scene: Scene) -> Iterator[Finding]:
         )
     elif scene.config_error is None:
         yield ok("config", str(path))
+
+
+def config_of_the_agent(scene: Scene) -> Iterator[Finding]:
+    """Whether the agent that runs was started with the configuration that is looked at here."""
+    status = scene.status if scene.runs else None
+    if status is None or status.config is None:
+        return
+    here = str(scene.paths.config.absolute()) if scene.paths.config else ""
+    if status.config == here:
+        return
+    theirs, ours = (
+        f"the configuration {path}" if path else "no configuration" for path in (status.config, here)
+    )
+    flag = f" --config {shlex.quote(status.config)}" if status.config else ""
+    folder = f" --data-dir {shlex.quote(str(scene.paths.data_dir))}" if scene.paths.explicit else ""
+    yield warning(
+        "config",
+        f"the agent runs with {theirs}; this command looked at {ours}",
+        "What is said here of settings, ports and tor may not be so for the agent.",
+        f"Run: enigma-fed{flag}{folder} doctor",
+    )
 
 
 def clock(scene: Scene) -> Iterator[Finding]:
