@@ -225,6 +225,8 @@ WATCH_INTERVAL_MIN: Final = 1
 """As often as the owner may have it ask: load of the agent."""
 CONTROL_ANSWER_TIMEOUT: Final = 600
 """A command waits this long for the agent's answer: `peer sync` of many peers takes the longest."""
+CONTROL_READ_TIMEOUT: Final = 15
+"""A command that only reads waits this long: the agent answers from memory, or it hangs."""
 ADMIN_CONNECTIONS: Final = 16
 """Connections to the admin listener at once, the oldest ends for a new one: memory and file descriptors."""
 ADMIN_PATIENCE: Final = 10

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import repeat
 from typing import Final
 
 import click
@@ -20,8 +21,11 @@ from enigma_fed.cli.tables import Shape
 
 PATIENCE: Final = 1.5
 """Seconds without a word before progress is shown."""
-_REMIND: Final = 10.0
-"""Seconds between two lines of progress."""
+REMIND: Final = 8.5
+"""Seconds from the first line of progress to the second, and between all later ones at a terminal."""
+_REMIND_A_FILE: Final = 30.0
+"""Seconds between the later ones elsewhere, in a log for example."""
+_DRAWN: Final = "enigma_fed.cli.drawn"
 _ANY_SHAPE: Final = Shape()
 
 
@@ -86,16 +90,27 @@ def confirm(question: str) -> bool:
 
 
 @contextmanager
-def progress(text: str) -> Iterator[None]:
-    """Say on standard error what is waited for, once it takes longer than a moment, and then every 10 s."""
+def progress(text: str, hanging: Callable[[], str] = str) -> Iterator[None]:
+    """Say on standard error what is waited for, once it takes longer than a moment, and again and again.
+
+    From the second time on, after 10 s, what `hanging` knows is said with it. A drawn screen says it itself.
+    """
+    ctx = click.get_current_context(silent=True)
+    if ctx is not None and ctx.meta.get(_DRAWN):
+        yield
+        return
     done = threading.Event()
 
     def remind() -> None:
         started = time.monotonic()
-        wait = PATIENCE
-        while not done.wait(wait):
-            talk(f"{text} ({duration(time.monotonic() - started)}) …")
-            wait = _REMIND
+        more: Callable[[], str] = str
+        for wait in _waits():
+            if done.wait(wait):
+                return
+            parts = (f"{text} ({duration(time.monotonic() - started)}) …", more())
+            if not done.is_set():
+                talk(" ".join(filter(None, parts)))
+            more = hanging
 
     thread = threading.Thread(target=remind, daemon=True, name="progress")
     thread.start()
@@ -106,6 +121,12 @@ def progress(text: str) -> Iterator[None]:
         thread.join()
 
 
+def _waits() -> Iterator[float]:
+    """Pauses before each line of progress."""
+    yield from (PATIENCE, REMIND)
+    yield from repeat(REMIND if sys.stderr.isatty() else _REMIND_A_FILE)
+
+
 @contextmanager
 def screen() -> Iterator[Callable[[Sequence[str]], None]]:
     """A way to draw lines again and again in the same place of the terminal; the last ones stay."""
@@ -113,11 +134,14 @@ def screen() -> Iterator[Callable[[Sequence[str]], None]]:
     from rich.live import Live
     from rich.text import Text
 
+    ctx = click.get_current_context(silent=True)
     console = Console(file=sys.stdout, highlight=False, markup=False, emoji=False)
     with Live(console=console, auto_refresh=False, redirect_stdout=False, redirect_stderr=False) as live:
 
         def draw(lines: Sequence[str]) -> None:
             live.update(Text("\n".join(map(printable, lines))), refresh=True)
+            if ctx is not None:
+                ctx.meta[_DRAWN] = True
 
         yield draw
 

@@ -37,10 +37,12 @@ def node_config(paths: Paths) -> config.Config:
 def open_node(flags: Flags, *, mutating: bool) -> Iterator[Operations]:
     """The node's operations, by the agent when one runs; says which node it is when nobody named one."""
     from enigma_fed.cli import output
-    from enigma_fed.daemon.operations import open_operations
+    from enigma_fed.cli.waiting import Waiting
+    from enigma_fed.daemon.operations import RemoteOperations, open_operations
 
     paths = node_paths(flags)
-    with open_operations(paths, node_config(paths).settings, mutating=mutating) as operations:
+    with open_operations(paths, node_config(paths).settings, mutating=mutating) as opened:
+        operations = Waiting(opened) if isinstance(opened, RemoteOperations) else opened
         if operations.announce and _is_first():
             node = operations.identity()
             output.talk(f"Speaking to {node.name} ({node.data_dir}), the node of this machine's service.")

@@ -110,6 +110,8 @@ class Call(msgspec.Struct, Generic[R], frozen=True):
     params: type[Params]
     result: Any
     """Type of the result, for decoding."""
+    reads: bool = False
+    """Whether it only reads, from memory: its answer takes no time."""
 
     def read(self, value: object) -> R:
         """The typed result; raises msgspec.ValidationError."""
@@ -117,14 +119,14 @@ class Call(msgspec.Struct, Generic[R], frozen=True):
         return result
 
 
-IDENTITY: Final = Call[NodeView]("identity", NoParams, NodeView)
-STATUS: Final = Call[StatusView]("status", NoParams, StatusView)
+IDENTITY: Final = Call[NodeView]("identity", NoParams, NodeView, reads=True)
+STATUS: Final = Call[StatusView]("status", NoParams, StatusView, reads=True)
 INVITE_CREATE: Final = Call[InviteView]("invite_create", InviteCreate, InviteView)
 INVITE_ACCEPT: Final = Call[InviteView]("invite_accept", InviteAccept, InviteView)
-INVITE_LIST: Final = Call[list[InviteView]]("invite_list", NoParams, list[InviteView])
+INVITE_LIST: Final = Call[list[InviteView]]("invite_list", NoParams, list[InviteView], reads=True)
 INVITE_REVOKE: Final = Call[InviteView]("invite_revoke", InviteRef, InviteView)
-PEER_LIST: Final = Call[list[PeerView]]("peer_list", NoParams, list[PeerView])
-PEER_SHOW: Final = Call[PeerView]("peer_show", PeerRef, PeerView)
+PEER_LIST: Final = Call[list[PeerView]]("peer_list", NoParams, list[PeerView], reads=True)
+PEER_SHOW: Final = Call[PeerView]("peer_show", PeerRef, PeerView, reads=True)
 PEER_APPROVE: Final = Call[PeerView]("peer_approve", PeerRef, PeerView)
 PEER_TRUST: Final = Call[PeerView]("peer_trust", PeerTrust, PeerView)
 PEER_RENAME: Final = Call[PeerView]("peer_rename", PeerRename, PeerView)
@@ -133,10 +135,10 @@ PEER_PAUSE: Final = Call[PeerView]("peer_pause", PeerPause, PeerView)
 PEER_OFFLINE: Final = Call[PeerView]("peer_offline", PeerOffline, PeerView)
 PEER_SYNC: Final = Call[list[PeerView]]("peer_sync", PeerSync, list[PeerView])
 PEER_PING: Final = Call[PingView]("peer_ping", PeerRef, PingView)
-HISTORY: Final = Call[HistoryView]("history", HistoryOf, HistoryView)
-RECOVERIES: Final = Call[list[RecoveryView]]("recoveries", NoParams, list[RecoveryView])
+HISTORY: Final = Call[HistoryView]("history", HistoryOf, HistoryView, reads=True)
+RECOVERIES: Final = Call[list[RecoveryView]]("recoveries", NoParams, list[RecoveryView], reads=True)
 ACCEPT_RECOVERED: Final = Call[list[RecoveryView]]("accept_recovered", NoParams, list[RecoveryView])
-INVALID: Final = Call[list[InvalidView]]("invalid", NoParams, list[InvalidView])
+INVALID: Final = Call[list[InvalidView]]("invalid", NoParams, list[InvalidView], reads=True)
 DROP_INVALID: Final = Call[list[InvalidView]]("drop_invalid", NoParams, list[InvalidView])
 
 CALLS: Final[Mapping[str, Call[Any]]] = MappingProxyType(

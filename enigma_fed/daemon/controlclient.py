@@ -11,7 +11,7 @@ from enigma_fed.base import limits
 from enigma_fed.base.errors import AgentNotRunning, OperationFailed, TryLater
 from enigma_fed.daemon.calls import Call, Params
 from enigma_fed.daemon.controlwire import decode_response, encode_request
-from enigma_fed.daemon.credentials import peer_uid
+from enigma_fed.daemon.credentials import peer_pid, peer_uid
 from enigma_fed.daemon.paths import SYSTEM_RUNTIME_DIR
 
 R = TypeVar("R")
@@ -36,7 +36,7 @@ def call_agent(
             connection.sendall(request)
             line = _receive_line(connection)
         except TimeoutError:
-            raise TryLater("the agent did not answer in time", hint=_LOOK) from None
+            raise _hangs(path, connection) from None
         except OSError:
             raise OperationFailed("the agent closed the connection", hint="See: enigma-fed logs") from None
     return decode_response(line, call, 1)
@@ -49,6 +49,28 @@ def answers(path: Path) -> bool:
             return True
     except (AgentNotRunning, OperationFailed, TryLater):
         return False
+
+
+def hanging(path: Path) -> str:
+    """What to say of the agent at `path` while it does not answer; empty when nobody listens there."""
+    try:
+        with _connect(path, 1.0) as connection:
+            error = _hangs(path, connection)
+    except TryLater as busy:
+        error = busy
+    except OperationFailed:
+        return ""
+    return f"{error.detail}; {error.hint[:1].lower()}{error.hint[1:]}"
+
+
+def _hangs(path: Path, connection: socket.socket) -> TryLater:
+    """One that hangs may not hear a plain `kill`."""
+    pid = peer_pid(connection)
+    detail = f"{f'process {pid}' if pid else 'the agent'} takes commands and does not answer"
+    if path.parent == SYSTEM_RUNTIME_DIR:
+        return TryLater(detail, hint="Wait, or restart it: sudo systemctl restart enigma-fed")
+    end = f", or end it: kill {pid}; if that does not help: kill -9 {pid}" if pid else ""
+    return TryLater(detail, hint=f"Wait{end}")
 
 
 def _connect(path: Path, timeout: float) -> socket.socket:

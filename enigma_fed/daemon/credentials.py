@@ -20,6 +20,13 @@ def peer_uid(connection: socket.socket) -> int:
     return uid
 
 
+def peer_pid(connection: socket.socket) -> int | None:
+    """The process at the other end, None when it is in none of our namespaces (SO_PEERCRED)."""
+    raw = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    pid: int = _CREDENTIALS.unpack(raw)[0]
+    return pid or None
+
+
 def peer_groups(connection: socket.socket) -> frozenset[int]:
     """The numbers of every group that the process at the other end was in when it connected."""
     raw = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)

@@ -52,6 +52,10 @@ class Operations:
         """Carry one call to where it is served."""
         raise NotImplementedError
 
+    def hanging(self) -> str:
+        """What to say of a call that takes long; empty when nothing is known."""
+        return ""
+
     def close(self) -> None:
         """Free what is held."""
 
@@ -169,8 +173,13 @@ class RemoteOperations(Operations):
         self.target = "Speaking to this machine's own node (the system service)." if announce else ""
 
     def call(self, call: Call[R], params: Params) -> R:
-        """Ask the agent; raises AgentNotRunning when there is none."""
-        return controlclient.call_agent(self._socket, call, params)
+        """Ask the agent; raises AgentNotRunning when there is none, TryLater when it does not answer."""
+        timeout = limits.CONTROL_READ_TIMEOUT if call.reads else limits.CONTROL_ANSWER_TIMEOUT
+        return controlclient.call_agent(self._socket, call, params, timeout)
+
+    def hanging(self) -> str:
+        """Which process it is that does not answer, and how to end it."""
+        return controlclient.hanging(self._socket)
 
 
 def is_of_the_service(paths: Paths) -> bool:

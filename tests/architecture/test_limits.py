@@ -147,6 +147,7 @@ ONE_PAST: Final = {
     "::test_what_does_not_change_is_told_once_and_ctrl_c_is_no_failure",
     "WATCH_INTERVAL_MIN": "tests/cli/test_watch.py::test_an_interval_has_a_least_length",
     "CONTROL_ANSWER_TIMEOUT": OUTGOING + "test_an_agent_that_never_answers",
+    "CONTROL_READ_TIMEOUT": OUTGOING + "test_an_agent_that_never_answers_a_question",
     "ADMIN_CONNECTIONS": ADMIN
     + "test_invariant_7_of_too_many_connections_the_oldest_ends_and_a_newcomer_is_served",
     "ADMIN_PATIENCE": ADMIN + "test_an_answer_that_does_not_come_is_given_up",

@@ -17,6 +17,7 @@ from enigma_fed.base import limits
 from enigma_fed.base.errors import PeerUnreachable, TryLater, UnsignedReply
 from enigma_fed.daemon import calls
 from enigma_fed.daemon.controlclient import call_agent
+from enigma_fed.daemon.operations import RemoteOperations
 from enigma_fed.federation.client import RpcPeerCaller
 from enigma_fed.rpc import client
 from enigma_fed.rpc.client import RpcClient
@@ -200,3 +201,16 @@ def test_an_agent_that_never_answers(tmp_path: Path) -> None:
         listening.listen()
         with pytest.raises(TryLater):
             call_agent(Path(os.path.relpath(tmp_path)) / "s", calls.PEER_PING, calls.PeerRef(ref="x"), 0.05)
+
+
+def test_an_agent_that_never_answers_a_question(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """limits.CONTROL_READ_TIMEOUT: only calls that change nothing end so soon, and it says who hangs."""
+    monkeypatch.setattr(limits, "CONTROL_READ_TIMEOUT", 0.05)
+    path = Path(os.path.relpath(tmp_path)) / "s"
+    with closing(bind_private(path)) as listening:
+        listening.listen()
+        for ask in (RemoteOperations(path).status, RemoteOperations(path).peer_list):
+            with pytest.raises(TryLater, match=f"process {os.getpid()} takes commands and does not answer"):
+                ask()
+    assert not calls.PEER_SYNC.reads
+    assert not calls.INVITE_ACCEPT.reads
