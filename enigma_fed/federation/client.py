@@ -40,8 +40,11 @@ _DURATIONS: Final = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 class PeerCaller(Protocol):
     """Calls to peers; each raises PeerUnreachable, UnsignedReply, or RefusedByPeer for a signed refusal."""
 
-    async def get_state(self, node: Node, have: Have | None) -> Reply[StateAnswer]:
-        """Ask a member for its state; `have` is what we hold of it. Raises StateRefused (malformed) too."""
+    async def get_state(self, node: Node, have: Have | None, within: float) -> Reply[StateAnswer]:
+        """Ask a member for its state; `have` is what we hold of it. Raises StateRefused (malformed) too.
+
+        It takes so many seconds at most.
+        """
         ...
 
     async def join(self, did: Did, onion: OnionAddress, params: JoinParams) -> Reply[JoinReply]:
@@ -109,11 +112,13 @@ class RpcPeerCaller:
         """Answers by what they are: `full`, `delta`, `unchanged`; not checked yet."""
         self.poll_durations = Histogram(_DURATIONS)
 
-    async def get_state(self, node: Node, have: Have | None) -> Reply[StateAnswer]:
+    async def get_state(
+        self, node: Node, have: Have | None, within: float = limits.CALL_TIMEOUT
+    ) -> Reply[StateAnswer]:
         """`federation.get-state` (PROTOCOL section 2)."""
         begun, outcome = self._clock.boot(), "cancelled"
         try:
-            reply = await self._get_state(node, have)
+            reply = await self._get_state(node, have, within)
             outcome = "ok"
             self.answers[_kind(reply.result)] += 1
         except EnigmaError as error:
@@ -124,10 +129,16 @@ class RpcPeerCaller:
             self.poll_durations.note(self._clock.boot() - begun)
         return reply
 
-    async def _get_state(self, node: Node, have: Have | None) -> Reply[StateAnswer]:
+    async def _get_state(self, node: Node, have: Have | None, within: float) -> Reply[StateAnswer]:
         try:
             reply = await self._client.call(
-                node.did, node.onion, GET_STATE, GetStateParams(have=have), _read_state, form=BodyForm.CBOR
+                node.did,
+                node.onion,
+                GET_STATE,
+                GetStateParams(have=have),
+                _read_state,
+                form=BodyForm.CBOR,
+                timeout=within,
             )
         except AnswerBroken as error:
             raise StateRefused(Reason.MALFORMED, error.detail) from None

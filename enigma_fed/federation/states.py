@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import msgspec
 
+from enigma_fed.base import limits
 from enigma_fed.base.clock import Clock
 from enigma_fed.base.errors import StateRefused, UnsignedReply
 from enigma_fed.base.ids import Did
@@ -82,16 +83,19 @@ class PeerStates:
     async def poll(self, node: Node) -> None:
         """Ask a peer for its state, and once more for the whole if what came does not hold.
 
+        Both together take no longer than one call may.
         Raises what the caller raises, StateRefused, and what storing raises.
         """
         named = self.have(node.did) is not None
+        ends = self._clock.boot() + limits.CALL_TIMEOUT
         try:
-            await self._ask(node)
+            await self._ask(node, limits.CALL_TIMEOUT)
         except StateRefused as error:
-            if not named or not self.takes_deltas(node.did):
+            left = ends - self._clock.boot()
+            if not named or not self.takes_deltas(node.did) or left <= 0:
                 raise
             _log.info("%s: %s; asking for the whole state", told(node), error.detail)
-            await self._ask(node)
+            await self._ask(node, left)
 
     async def take_frame(
         self, node: Node, before: FullState | None, answer: StateAnswer, epoch: bytes
@@ -110,10 +114,10 @@ class PeerStates:
         await self._keep(node, replaced, state, Via.STREAM, latency_ms=seen.latency_ms, skew_s=seen.skew_s)
         return state
 
-    async def _ask(self, node: Node) -> None:
+    async def _ask(self, node: Node, within: float) -> None:
         held, have = self.held(node.did), self.have(node.did)
         try:
-            reply: Reply[StateAnswer] = await self._caller.get_state(node, have)
+            reply: Reply[StateAnswer] = await self._caller.get_state(node, have, within)
         except StateRefused as error:
             self._refused(node, held, error)
             raise

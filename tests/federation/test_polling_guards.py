@@ -46,7 +46,7 @@ async def test_invariant_11_who_does_not_sign_is_not_heard_and_only_backed_off(
     before = town.store.observations[who]
     town.disk.written.clear()
 
-    async def refuse(node: Node, have: Have | None) -> Reply[StateAnswer]:
+    async def refuse(node: Node, have: Have | None, within: float) -> Reply[StateAnswer]:
         raise error
 
     monkeypatch.setattr(town, "get_state", refuse)

@@ -195,7 +195,7 @@ class Crowd:
         self.waiting -= 1
         raise RefusedByPeer("busy")
 
-    async def get_state(self, node: Node, have: Have | None) -> Reply[StateAnswer]:
+    async def get_state(self, node: Node, have: Have | None, within: float = 0) -> Reply[StateAnswer]:
         await self._wait()
 
     async def join(self, did: Did, onion: OnionAddress, params: JoinParams) -> Reply[JoinReply]:

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import pytest
 
+from enigma_fed.base import limits
 from enigma_fed.base.errors import PeerUnreachable, StateRefused, UnsignedReply
 from enigma_fed.base.ids import Did, OnionAddress
 from enigma_fed.federation.decision import Decide, put_node
@@ -37,9 +38,15 @@ class Peer:
     def __init__(self) -> None:
         self.answers: list[StateAnswer | Exception] = []
         self.asked: list[Have | None] = []
+        self.within: list[float] = []
+        self.clock = ManualClock()
+        self.takes = 0.0
+        """Seconds until it answers."""
 
-    async def get_state(self, node: Node, have: Have | None) -> Reply[StateAnswer]:
+    async def get_state(self, node: Node, have: Have | None, within: float = 0) -> Reply[StateAnswer]:
         self.asked.append(have)
+        self.within.append(within)
+        self.clock.advance(self.takes)
         answer = self.answers.pop(0)
         if isinstance(answer, Exception):
             raise answer
@@ -57,7 +64,7 @@ class World:
         self.store = FederationStore(folder)
         self.store.open()
         self.peer = Peer()
-        self.clock = ManualClock()
+        self.clock = self.peer.clock
         self.states = PeerStates(self.store, self.clock, self.peer, self._apply, Hooks(cut=lambda did: None))
         self.node = member(1)
 
@@ -112,6 +119,22 @@ async def test_after_a_mismatch_the_whole_state_is_asked_for_at_once(world: Worl
     assert world.states.refusals == Counter({"bad-signature": 1})
     assert await world.poll(delta(state(6), state(7))) == [have(6)]
     assert world.states.takes_deltas(did(1))
+
+
+async def test_invariant_7_both_questions_together_take_no_longer_than_one_may(world: World) -> None:
+    """limits.CALL_TIMEOUT: so long a slot is held at most."""
+    await world.poll(state(5))
+    world.peer.takes, world.peer.within = limits.CALL_TIMEOUT - 2, []
+    await world.poll(delta(state(5), state(6), patch=LIE), state(6))
+    assert world.peer.within == [limits.CALL_TIMEOUT, 2]
+
+
+async def test_no_second_question_when_the_first_took_all_the_time(world: World) -> None:
+    await world.poll(state(5))
+    world.peer.takes = limits.CALL_TIMEOUT
+    assert await world.refused(delta(state(5), state(6), patch=LIE)) == "bad-signature"
+    world.peer.takes = 0
+    assert await world.poll(state(6)) == [None]
 
 
 async def test_after_a_mismatch_a_peer_that_is_gone_is_asked_for_the_whole_later(world: World) -> None:
@@ -178,8 +201,8 @@ async def test_an_answer_that_a_stream_overtook_takes_nothing_back(world: World)
     late = delta(state(5), state(6))
     overtaking = world.peer.get_state
 
-    async def slow(node: Node, have: Have | None) -> Any:
-        reply = await overtaking(node, have)
+    async def slow(node: Node, have: Have | None, within: float) -> Any:
+        reply = await overtaking(node, have, within)
         await world.states.take_frame(world.node, state(5), state(9), state(9).epoch)
         return reply
 
@@ -193,8 +216,8 @@ async def test_a_late_answer_of_an_older_epoch_forgives_nothing(world: World) ->
     newer = state(1, epoch=2)
     answering = world.peer.get_state
 
-    async def slow(node: Node, have: Have | None) -> Any:
-        reply = await answering(node, have)
+    async def slow(node: Node, have: Have | None, within: float) -> Any:
+        reply = await answering(node, have, within)
         await world.states.take_frame(world.node, None, newer, newer.epoch)
         for _ in range(2):
             with pytest.raises(StateRefused):

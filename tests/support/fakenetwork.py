@@ -233,7 +233,7 @@ class Caller:
         self._network = network
         self._home = home
 
-    async def get_state(self, node: Node, have: Have | None) -> Reply[StateAnswer]:
+    async def get_state(self, node: Node, have: Have | None, within: float = 0) -> Reply[StateAnswer]:
         async def serve(target: Home) -> StateAnswer:
             return target.state()
 

@@ -12,6 +12,7 @@ import aiohttp
 from aiohttp import web
 from multidict import CIMultiDict
 
+from enigma_fed.base import limits
 from enigma_fed.base.ids import Did, OnionAddress
 from enigma_fed.federation.client import GET_STATE, PeerCaller, RpcPeerCaller
 from enigma_fed.federation.methods import peer_joined_method, tokenless_join_method
@@ -119,8 +120,10 @@ class HttpCaller:
         self._home = home
         self._inner = inner
 
-    async def get_state(self, node: Node, have: Have | None) -> Reply[StateAnswer]:
-        return await self._counted(self._inner.get_state(node, have))
+    async def get_state(
+        self, node: Node, have: Have | None, within: float = limits.CALL_TIMEOUT
+    ) -> Reply[StateAnswer]:
+        return await self._counted(self._inner.get_state(node, have, within))
 
     async def join(self, did: Did, onion: OnionAddress, params: JoinParams) -> Reply[JoinReply]:
         return await self._counted(self._inner.join(did, onion, params))

@@ -313,7 +313,7 @@ class ModelCaller:
     def __init__(self, home: ModelHome) -> None:
         self._home = home
 
-    async def get_state(self, node: Node, have: Have | None) -> Reply[StateAnswer]:
+    async def get_state(self, node: Node, have: Have | None, within: float = 0) -> Reply[StateAnswer]:
         call = Call(self._home, node.onion, GET_STATE, TrustLevel.OBSERVER, have=have)
         return Reply(await Wait(call), 0.1, 0)
 

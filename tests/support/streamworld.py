@@ -224,7 +224,7 @@ class World:
 
     # What a node calls its peers with.
 
-    async def get_state(self, node: Node, have: Have | None) -> Reply[StateAnswer]:
+    async def get_state(self, node: Node, have: Have | None, within: float = 0) -> Reply[StateAnswer]:
         publisher = self.publishers[node.did]
         publisher.polls.append(have)
         if publisher.hold is not None:

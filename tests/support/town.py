@@ -194,7 +194,7 @@ class Town:
         given_up, self._given_up = self._given_up, asyncio.Event()
         given_up.set()
 
-    async def get_state(self, node: Node, have: Have | None) -> Reply[StateAnswer]:
+    async def get_state(self, node: Node, have: Have | None, within: float = 0) -> Reply[StateAnswer]:
         self.polls.append(node.did)
         self.under_way += 1
         try:
