@@ -122,10 +122,12 @@ class Courier:
     async def reach(self, did: Did) -> None:
         """Deliver an open join, then poll, and wait for the outcome; raises what failed.
 
-        The owner named the peer: its failures so far do not count any more.
+        The owner named the peer: its failures so far do not count any more, and of those who wait for
+        a slot it is next.
         """
         self.follow()
-        await self._reach(did, anew=True)
+        with self._exchange.slots.wished(did):
+            await self._reach(did, anew=True)
 
     async def _reach(self, did: Did, *, anew: bool) -> None:
         error = await self._outbox.deliver_now(did) or await self._poll_now(did, anew)
@@ -190,6 +192,8 @@ class Courier:
 
     def _forgiven(self, did: Did, failures: int) -> None:
         """Our own outage made the failures since: they do not count any more."""
+        if not failures:
+            self._exchange.forgive(did)
         seen = self._store.observations.get(did)
         if seen is not None and seen.failures:
             self._store.observe(replace(seen, failures=min(seen.failures, failures), next_poll_at=None))

@@ -79,17 +79,17 @@ class Exchange:
         """
         seen = self._store.observations.get(did)
         silent = did in self._silent or (seen is not None and seen.failures > 0)
-        async with self.slots.taken(silent=silent):
+        async with self.slots.taken(did, silent=silent):
             node = self._store.node(did)
             error = PeerNotFound("it was removed") if node is None else await self._poll(node)
         if node is None or self.was_heard(error):
             self._silent.discard(did)
-        else:
+        elif not isinstance(error, NoWayOut):
             self._silent.add(did)
         return error
 
     def forgive(self, did: Did) -> None:
-        """The owner asks for this peer: its next poll is not one of a silent peer."""
+        """Its failures so far do not count: its next poll is not one of a silent peer."""
         self._silent.discard(did)
 
     async def deliver(self, entry: IncomingInvite) -> EnigmaError | None:
@@ -97,7 +97,7 @@ class Exchange:
 
         Raises StoreError, WriteFailed when what came of it could not be stored.
         """
-        async with self.slots.taken(silent=entry.attempts > 0):
+        async with self.slots.taken(entry.did, silent=entry.attempts > 0):
             return await self._deliver(entry)
 
     async def give_up(self, entry: IncomingInvite) -> None:

@@ -38,7 +38,7 @@ class Callers:
         await settled()
 
     async def _hold(self, name: str) -> None:
-        async with self.slots.taken(silent=name.startswith("-")):
+        async with self.slots.taken(name, silent=name.startswith("-")):
             self.running.append(name)
             try:
                 await self._ends[name].wait()
@@ -94,7 +94,7 @@ async def test_who_is_cancelled_while_waiting_holds_nobody_up(name: str) -> None
     assert callers.running == ["c"]
     await callers.end("c")
     async with AsyncExitStack() as held:
-        await held.enter_async_context(callers.slots.taken(silent=True))
+        await held.enter_async_context(callers.slots.taken("x", silent=True))
     await callers.close()
 
 
@@ -106,3 +106,53 @@ async def test_a_slot_given_to_who_is_cancelled_in_the_same_moment_is_not_lost()
     await callers.cancel("b")
     assert callers.running == ["c"]
     await callers.close()
+
+
+async def test_whom_the_owner_waits_for_is_next_wherever_it_stood() -> None:
+    callers = Callers(Slots(most=3, silent=1))
+    await callers.begin("-a", "b", "-c", "-d", "-e", "f", "g", "h")
+    assert callers.running == ["-a", "b", "f"]
+    with callers.slots.wished("-e"), callers.slots.wished("h"):
+        await callers.end("b")
+        assert callers.running == ["-a", "f", "-e"], "beyond the share of the silent"
+        await callers.end("f")
+        assert callers.running == ["-a", "-e", "h"]
+        await callers.end("-a", "-e", "h")
+    assert callers.running == ["-c", "g"]
+    await callers.end("-c", "g")
+    assert callers.running == ["-d"]
+    await callers.close()
+    assert (callers.slots.held, callers.slots.waiting) == (0, 0)
+
+
+async def test_whom_the_owner_waits_for_does_not_wait_for_the_share_of_the_silent() -> None:
+    callers = Callers(Slots(most=3, silent=1))
+    await callers.begin("-a", "-b")
+    with callers.slots.wished("-b"):
+        await settled()
+        assert callers.running == ["-a", "-b"]
+    await callers.begin("-c", "d")
+    assert callers.running == ["-a", "-b", "d"]
+    await callers.end("-b")
+    assert callers.running == ["-a", "d"], "the slot given back is no silent one"
+    await callers.close()
+
+
+async def test_whom_the_owner_waits_for_is_next_when_it_comes_later() -> None:
+    callers = Callers(Slots(most=1, silent=1))
+    await callers.begin("a", "b", "-c")
+    with callers.slots.wished("-d"):
+        await callers.begin("-d")
+        await callers.end("a")
+        assert callers.running == ["-d"]
+    await callers.begin("-d2")
+    await callers.end("-d")
+    assert callers.running == ["b"]
+    await callers.close()
+
+
+async def test_a_wish_that_ended_leaves_nothing() -> None:
+    slots = Slots()
+    with slots.wished("a"), slots.wished("a"):
+        pass
+    assert not slots._wishes

@@ -189,3 +189,25 @@ async def test_invariant_7_an_owner_who_asks_everybody_does_not_let_silent_peers
         home.give_up()
         await asyncio.sleep(0)
     assert {view.liveness for view in await asked} == {"up"}
+
+
+async def test_a_silent_peer_that_the_owner_names_does_not_wait_behind_the_others(town: Open) -> None:
+    home = await town(100)
+    silent = list(home.peers)[:70]
+    for who in silent:
+        home.store.observe(Observation(did=who, failures=3))
+    home.silent.update(silent)
+    everybody = asyncio.create_task(home.federation.sync(None))
+    await until(
+        lambda: home.answers == 30, "everybody else answers, and the silent ones wait for their share"
+    )
+    named = next(who for who in reversed(silent) if who not in home.polls)
+    home.silent.discard(named)
+    async with asyncio.timeout(30):
+        (view,) = await home.federation.sync(str(named))
+    assert (view.liveness, home.under_way) == ("up", limits.POLLS_OF_SILENT)
+    home.silent.clear()
+    while not everybody.done():
+        home.give_up()
+        await asyncio.sleep(0)
+    await everybody
