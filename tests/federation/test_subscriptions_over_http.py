@@ -11,10 +11,12 @@ import pytest
 
 from enigma_fed.base import limits
 from enigma_fed.base.errors import PeerUnreachable
+from enigma_fed.daemon.status import clock_differences
 from enigma_fed.federation.client import RpcStreamCaller
 from enigma_fed.rpc.peerclocks import PeerClocks
 from enigma_fed.rpc.streamclient import StreamClient
 from enigma_fed.wire import cbor
+from enigma_fed.wire.records import Via
 from enigma_fed.wire.state import DeltaAnswer, FullState
 from tests.support.identities import key, onion
 from tests.support.publisher import full, opening
@@ -81,7 +83,14 @@ async def world(tmp_path: Path) -> AsyncIterator[HttpWorld]:
     async with wire() as wires:
         clocks = PeerClocks()
         made = HttpWorld(tmp_path, None)  # type: ignore[arg-type]
-        made.client = StreamClient(key(9), wires.session, made.clock, os.urandom, clocks)
+        made.client = StreamClient(
+            key(9),
+            wires.session,
+            made.clock,
+            os.urandom,
+            clocks,
+            skewed=lambda *said: made.federation.note_skew(*said),  # noqa: PLW0108 - it is made later
+        )
         async with raw_server(playing(made.serve)) as port:
             wires.resolver.ports[str(onion(1))] = port
             await made.start(caller=RpcStreamCaller(made.client))
@@ -130,6 +139,31 @@ async def test_frames_are_stored_and_acknowledged(world: HttpWorld) -> None:
     await reached(world, lambda: len(acks) == 2)
     assert acks == [(BINARY, cbor.encode({0: 2})), (BINARY, cbor.encode({0: 5}))]
     assert world.held() == 5
+
+
+@pytest.mark.parametrize(("off", "side"), [(95, "ahead of"), (-95, "behind")])
+async def test_a_peer_whose_stream_shows_a_wrong_clock_is_named(
+    world: HttpWorld, off: int, side: str
+) -> None:
+    """The polls showed none; only the beginning of the stream tells the time, the frames do not."""
+
+    async def play(publisher: Publisher, peer: Peer) -> None:
+        created = int(world.clock.wall()) + off
+        await peer.send(opening(peer, key(1), epoch=publisher.epoch, created=created))
+        await peer.send(step(publisher.delta(1, 2)))
+        await peer.reader.read(-1)
+
+    await polled_once(world)
+    assert (world.seen().skew_s, list(clock_differences(world.federation.peers()))) == (0, [])
+    world.play = play
+    await reached(world, lambda: world.held() == 2)
+    assert world.seen().via is Via.STREAM
+    (warning,) = clock_differences(world.federation.peers())
+    skew = world.seen().skew_s
+    assert skew is not None
+    assert abs(skew - off) <= 30, "by as much as the clock was turned on meanwhile"
+    assert warning.startswith("The clock of ")
+    assert f"is {abs(skew)} s {side} this machine's" in warning
 
 
 @pytest.mark.parametrize(

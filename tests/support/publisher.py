@@ -52,6 +52,7 @@ def opening(
     *,
     of: str | None = None,
     epoch: bytes = EPOCH,
+    created: int = STARTED,
     **more: str,
 ) -> bytes:
     """A signed 101; by `signer` instead of key(2), to another request's `Signature`, with other fields."""
@@ -61,7 +62,7 @@ def opening(
         keyid=signer.did.url,
         epoch=epoch,
         request_signature=of or peer.fields["signature"],
-        created=STARTED,
+        created=created,
     )
     names = {name.replace("-", "_"): value for name, value in fields.items()}
     return switching(peer.fields["sec-websocket-key"], **{**names, **more})
