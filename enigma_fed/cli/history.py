@@ -68,7 +68,8 @@ def history(ref: str | None, own: bool, since: int, resolution: str | None, as_c
     """Show how PEER was over the last day or month: heard or not, CPU, memory, disk, running apps.
 
     The agent keeps it while it runs: means of what was heard, in steps of five minutes for a day and of an
-    hour for 30 days. A line of blocks is blank where this node's agent did not run.
+    hour for 30 days. A line of blocks ends now; it is blank where the peer was not heard, or this node's
+    agent did not run. LAST is the newest step in which the peer was heard, at the time beside it.
     """
     from enigma_fed.cli import output
 
@@ -97,6 +98,7 @@ def _show(found: HistoryView, since: int, *, as_csv: bool, own: bool) -> None:
         output.whole_text(historyshown.csv_text(found))
     elif found.points:
         output.data(printable(historyshown.title(found)))
+        output.data(historyshown.notes(found))
         width = historyshown.WIDEST
         if output.at_a_terminal():
             room = shutil.get_terminal_size().columns - historyshown.BESIDE

@@ -13,7 +13,7 @@ from enigma_fed.cli.humane import duration, printable, size
 from enigma_fed.wire import timestamps
 from enigma_fed.wire.historyview import HistoryPoint, HistoryView
 
-COLUMNS: Final = ("GAUGE", "NOW", "LEAST", "MEAN", "MOST", "OVER TIME")
+COLUMNS: Final = ("GAUGE", "LAST", "LEAST", "MEAN", "MOST", "OVER TIME")
 CSV_COLUMNS: Final = (
     "name",
     "did",
@@ -44,6 +44,24 @@ def title(view: HistoryView) -> str:
     return f"{view.name}, from {began} to {ended}, kept in steps of {duration(view.resolution_s)}"
 
 
+def notes(view: HistoryView) -> str:
+    """Of when the column LAST is, and how much memory and disk there is."""
+    number = _last_heard(view)
+    when = (
+        "LAST: not known"
+        if number is None
+        else f"LAST: the mean of the step from {_local(view.points[number].at)}"
+    )
+    totals = (("memory", view.mem_total_bytes), ("disk", view.disk_total_bytes))
+    known = [f"{word} of {size(total)}" for word, total in totals if total]
+    return "; ".join([when, *known])
+
+
+def _last_heard(view: HistoryView) -> int | None:
+    """Which of the points is the newest that holds anything."""
+    return next((n for n in reversed(range(len(view.points))) if view.points[n].samples), None)
+
+
 def rows(view: HistoryView, marks: str, width: int = WIDEST) -> list[tuple[str, ...]]:
     """A row for each gauge that was told, under COLUMNS.
 
@@ -59,10 +77,11 @@ def rows(view: HistoryView, marks: str, width: int = WIDEST) -> list[tuple[str, 
     )
     share = [value for value in heard if value is not None]
     mean = f"{100 * sum(share) / len(share):.0f} %" if share else "-"
-    now = "-" if heard[-1] is None else _HEARD[bool(heard[-1])]
-    found: list[tuple[str, ...]] = [("Heard", now, "", mean, "", line(heard, 1.0, marks, width))]
+    last = _last_heard(view)
+    when = "-" if last is None else _local(points[last].at)[-5:]
+    found: list[tuple[str, ...]] = [("Heard", when, "", mean, "", line(heard, 1.0, marks, width))]
     found += [
-        _row(name, values, top, show, partial(line, marks=marks, width=width))
+        _row(name, values, last, top, show, partial(line, marks=marks, width=width))
         for name, values, top, show in gauges
         if any(value is not None for value in values)
     ]
@@ -108,12 +127,13 @@ def _cell(text: str) -> str:
 def _row(
     name: str,
     values: Values,
+    newest: int | None,
     top: float | None,
     show: Callable[[float], str],
     draw: Callable[[Values, float], str],
 ) -> tuple[str, ...]:
     known = [value for value in values if value is not None]
-    last, highest = values[-1], max(known)
+    last, highest = None if newest is None else values[newest], max(known)
     return (
         name,
         "-" if last is None else show(last),

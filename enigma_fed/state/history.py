@@ -168,18 +168,17 @@ def points(
     """The slots of these periods, from the first in which the node was heard.
 
     `ours` are the periods in which this node's own agent ran. A node that is asked every `interval` seconds
-    counts as heard until 2.5 intervals after, as for its liveness: not every slot need hold a sample. A last
-    slot of which nothing is known is left out: it may only have begun.
+    counts as heard until 2.5 intervals after, as for its liveness: not every slot need hold a sample. They go
+    on up to the last period, whatever is known of it: the end of the time asked for is their end.
     """
     ran, heard = set(ours), [period for period in periods if period in node]
     if not heard:
         return []
     patience = int(_MISSED * interval // ring.width)
-    shown = [
+    return [
         _point(ring, period, node.get(period), _was_heard(period, node, ran, patience))
         for period in periods[heard[0] - periods.start :]
     ]
-    return shown if shown[-1].heard is not None else shown[:-1]
 
 
 def _was_heard(period: int, node: Mapping[int, Sums], ran: set[int], patience: int) -> bool | None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
+import time
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from enigma_fed.cli import historyshown, output
+from enigma_fed.wire import timestamps
 from enigma_fed.wire.historyview import HistoryPoint, HistoryView
 from tests.cli.fakes import DID, HISTORY, FakeNode, invoke
 from tests.cli.homes import make_home
@@ -61,12 +63,14 @@ def test_what_cannot_be_meant_is_said(words: list[str], why: str) -> None:
 
 def test_a_table_has_a_row_for_each_gauge_that_was_told_with_a_line_over_time() -> None:
     shown = invoke("peer", "history", "cellar", node=FakeNode())
-    title, head, *rows = shown.out.splitlines()
+    title, notes, head, *rows = shown.out.splitlines()
     assert title.startswith("cellar, from 2026-11-20 ")
     assert title.endswith("kept in steps of 5 min")
-    assert head.split() == ["GAUGE", "NOW", "LEAST", "MEAN", "MOST", "OVER", "TIME"]
+    assert head.split() == ["GAUGE", "LAST", "LEAST", "MEAN", "MOST", "OVER", "TIME"]
     assert [row.split()[0] for row in rows] == ["Heard", "CPU", "Memory", "Apps"]
-    assert rows[0].split() == ["Heard", "yes", "67", "%", "█", "▁█"]
+    when = time.strftime("%H:%M", time.localtime(timestamps.from_text("2026-11-20T08:50:00Z")))
+    assert notes == f"LAST: the mean of the step from 2026-11-20 {when}; memory of 4.0 GiB"
+    assert rows[0].split() == ["Heard", when, "67", "%", "█", "▁█"]
     assert rows[1].endswith("▂  █")
     assert "12.5 %" in rows[1]
     assert rows[2].endswith("▃"), "a quarter of all memory"
@@ -161,7 +165,7 @@ def test_a_line_is_as_long_as_the_terminal_lets_it_be(
         )
     ]
     shown = invoke("peer", "history", "x", node=FakeNode(past=changed(points=points * 288)))
-    _, head, *rows = shown.out.splitlines()
+    _, _, head, *rows = shown.out.splitlines()
     assert all(len(row) <= columns for row in (head, *rows))
     assert rows[1].count("█") == marks
     assert ("LEAST" in head) == (columns > 50)
@@ -174,6 +178,15 @@ def test_a_history_of_hours_in_which_nothing_is_known_of_now() -> None:
     ]
     [row] = historyshown.rows(changed(points=points), historyshown.ASCII)
     assert row == ("Heard", "-", "", "-", "", "  ")
+    assert historyshown.notes(changed(points=points, mem_total_bytes=None)) == "LAST: not known"
+
+
+def test_of_a_peer_that_fell_silent_the_last_word_is_shown_with_its_time_and_the_line_goes_on() -> None:
+    silent = [HistoryPoint(at=f"2026-11-20T09:{n:02}:00Z", heard=n < 10 or None) for n in (5, 10, 15)]
+    points = [*HISTORY.points[:1], *silent]
+    heard, cpu, *_ = historyshown.rows(changed(points=points), historyshown.ASCII)
+    assert heard[1] == time.strftime("%H:%M", time.localtime(timestamps.from_text("2026-11-20T08:35:00Z")))
+    assert (cpu[1], cpu[-1]) == ("12.5 %", ".   ")
 
 
 def test_a_new_home_has_no_history_and_a_time_that_is_too_long_is_refused(tmp_path: Path) -> None:

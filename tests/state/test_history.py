@@ -145,6 +145,11 @@ def test_a_node_is_heard_not_heard_or_nobody_knows() -> None:
     ]
 
 
+def test_the_points_go_on_up_to_now_while_nothing_is_known() -> None:
+    shown = points(SHORT, range(5), {2: one()}, [1, 2], 60)
+    assert [point.heard for point in shown] == [True, None, None]
+
+
 def test_a_node_that_is_asked_seldom_counts_as_heard_for_two_and_a_half_intervals() -> None:
     shown = points(SHORT, range(2, 10), {2: one()}, range(10), 600)
     assert [point.heard for point in shown] == [True] * 6 + [False] * 2
