@@ -24,6 +24,9 @@ from enigma_fed.wire.snapshot import Snapshot
 from enigma_fed.wire.state import FullState
 
 _log = logging.getLogger(__name__)
+_BEGINS_ANEW = (
+    "Start the agent (enigma-fed run): it sets the file aside and begins it anew. Nothing else depends on it."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +120,7 @@ class HistoryService:
             try:
                 if not self._store.is_open:
                     await self._open()
+                await asyncio.to_thread(self._store.examine)
                 await self._write()
             except StoreDamaged as error:
                 await self._set_aside(error)
@@ -150,6 +154,8 @@ class HistoryService:
             await self._open(distrust=True)
         except EnigmaError as again:
             self._tell(f"The history of gauges is not kept: {again}")
+        else:
+            self._problem = self._began_anew()
 
     async def _read(self, dids: tuple[Did, ...], ring: Ring, periods: range) -> list[dict[int, Sums]]:
         if self._store.is_open:
@@ -181,12 +187,14 @@ class HistoryFile:
         self._interval = interval
 
     async def series(self, did: Did, ring: Ring, since_s: int) -> Series:
-        """The slots of a node in the last `since_s` seconds."""
+        """The slots of a node in the last `since_s` seconds; raises StoreDamaged."""
         now = self._now()
         periods = ring.periods(now - since_s, now)
         found, problem = None, ""
         try:
             found = await asyncio.to_thread(read_file, self._data_dir, (did, self._own), ring, periods)
+        except StoreDamaged as error:
+            raise StoreDamaged(f"{NAME} is damaged", hint=_BEGINS_ANEW) from error
         except EnigmaError as error:
             problem = f"The history of gauges cannot be read: {error}"
         node, ours = found or ({}, {})

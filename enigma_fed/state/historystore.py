@@ -18,6 +18,7 @@ from enigma_fed.storage.sqlite import Database, Work
 from enigma_fed.storage.sqlitefile import Connection, Schema, Synchronous
 
 NAME: Final = "history.db"
+_MAGIC: Final = b"SQLite format 3\x00"
 _COLUMNS: Final = Sums._fields
 _NODES: Final = "CREATE TABLE node (id INTEGER PRIMARY KEY, did TEXT NOT NULL UNIQUE) STRICT"
 _SLOTS: Final = (
@@ -41,7 +42,8 @@ class HistoryStore:
     """The database of the agent; `open` it before, `close` it after."""
 
     def __init__(self, data_dir: Path) -> None:
-        self._database = Database(data_dir / NAME, SCHEMA, synchronous=Synchronous.NORMAL, may_be_lost=True)
+        self._path = data_dir / NAME
+        self._database = Database(self._path, SCHEMA, synchronous=Synchronous.NORMAL, may_be_lost=True)
 
     @property
     def set_aside(self) -> str | None:
@@ -56,6 +58,16 @@ class HistoryStore:
     def open(self, *, distrust: bool = False) -> None:
         """Blocks; `distrust` begins anew. Raises StoreNewer, LooseModes, LockBusy, WriteFailed."""
         self._database.open(distrust=distrust)
+
+    def examine(self) -> None:
+        """Look at the beginning of the file: SQLite keeps it in memory. Blocks; raises StoreDamaged."""
+        try:
+            with self._path.open("rb") as file:
+                sound = file.read(len(_MAGIC)) == _MAGIC
+        except OSError as error:
+            raise StoreDamaged(f"{NAME}: {error.strerror}") from error
+        if not sound:
+            raise StoreDamaged(f"{NAME} is no database any more")
 
     async def close(self) -> None:
         """Let go of the file."""

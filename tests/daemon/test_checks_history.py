@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
@@ -14,6 +17,7 @@ from enigma_fed.daemon.init import initialise
 from enigma_fed.daemon.paths import Paths
 from enigma_fed.state.history import SHORT, Key, Sums
 from enigma_fed.state.historystore import NAME, HistoryStore
+from enigma_fed.wire.views import StatusView
 from tests.support.identities import did
 from tests.support.sqlitefiles import put
 
@@ -68,7 +72,7 @@ def make_loose(path: Path) -> None:
 @pytest.mark.parametrize(
     ("harm", "detail", "fix"),
     [
-        (garble, "damaged", "stop it, then start it again"),
+        (garble, "damaged", "Start the agent: it sets the file aside"),
         (make_newer, "newer version", "Use the newer enigma-fed"),
         (make_loose, "can be read by others", "chmod 600"),
     ],
@@ -82,3 +86,11 @@ async def test_one_that_cannot_be_used_is_a_warning_with_the_next_step(
     assert found.result == "warning"
     assert detail in found.detail
     assert fix in found.fix
+
+
+async def test_under_a_running_agent_a_damaged_one_needs_nobody(scene: Scene) -> None:
+    await keep(scene.paths.data_dir)
+    garble(scene.paths.data_dir / NAME)
+    running = replace(scene, status=cast(StatusView, SimpleNamespace(running=True)))
+    [found] = history.readable(running)
+    assert found.fix.startswith("Nothing: the agent sets it aside")

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from enigma_fed.base.errors import FieldInvalid, PeerNotFound
+from enigma_fed.base.errors import FieldInvalid, PeerNotFound, StoreDamaged
 from enigma_fed.config import Settings
 from enigma_fed.daemon.history import find_ring
 from enigma_fed.daemon.operations import open_operations
@@ -104,7 +104,10 @@ async def test_a_damaged_history_hinders_nothing_and_is_told(build: Build) -> No
     await kept(attic)
     await attic.agent.close()
     (attic.paths.data_dir / NAME).write_bytes(b"garbage")
-    assert "cannot be read" in (await without_an_agent(attic, "cellar")).problem
+    with pytest.raises(StoreDamaged, match=r"history\.db is damaged") as refused:
+        await without_an_agent(attic, "cellar")
+    assert refused.value.exit_code == 7
+    assert "sets the file aside and begins it anew" in refused.value.hint
     await attic.start()
     await kept(attic)
     status = await attic.ask("status")

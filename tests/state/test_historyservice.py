@@ -18,6 +18,7 @@ from enigma_fed.wire.snapshot import Snapshot
 from enigma_fed.wire.state import FullState
 from tests.support.identities import did
 from tests.support.manualclock import ManualClock
+from tests.support.sqlitefiles import put
 
 OWN, ATTIC, BARN = did(1), did(2), did(3)
 DAY = 86400
@@ -289,4 +290,25 @@ async def test_without_an_agent_a_missing_file_is_an_empty_history_and_a_damaged
     assert (series.since, series.until) == (int(clock.wall()) - DAY, int(clock.wall()))
     (keeper.folder / NAME).write_bytes(b"garbage")
     (keeper.folder / NAME).chmod(0o600)
-    assert "cannot be read" in (await file.series(ATTIC, SHORT, DAY)).problem
+    with pytest.raises(StoreDamaged, match=r"history\.db is damaged"):
+        await file.series(ATTIC, SHORT, DAY)
+
+
+async def test_without_an_agent_a_file_that_cannot_be_read_is_told(
+    keeper: Keeper, clock: ManualClock
+) -> None:
+    (keeper.folder / NAME).touch(mode=0o644)
+    (keeper.folder / NAME).chmod(0o644)
+    series = await HistoryFile(keeper.folder, OWN, clock.wall, 60).series(ATTIC, SHORT, DAY)
+    assert "cannot be read" in series.problem
+
+
+async def test_a_file_that_is_garbled_or_gone_under_the_agent_is_begun_anew_and_told(keeper: Keeper) -> None:
+    await keeper.begun()
+    put(keeper.folder / NAME, 0, b"garbage")
+    await keeper.later()
+    assert "it is kept as history.db.damaged-" in keeper.service.warnings()[0]
+    (keeper.folder / NAME).unlink()
+    await keeper.later()
+    assert keeper.service.counts["damaged"] == 2
+    assert (keeper.folder / NAME).exists()

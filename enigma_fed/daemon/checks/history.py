@@ -19,7 +19,7 @@ def readable(scene: Scene) -> Iterator[Finding]:
     try:
         nodes = look(folder)
     except EnigmaError as error:
-        yield warning("history", f"{error.what}: {error.detail}", _WHY, _fix(error))
+        yield warning("history", f"{error.what}: {error.detail}", _WHY, _fix(scene, error))
         return
     if nodes is None:
         yield ok("history", "none yet: the agent keeps it while it runs")
@@ -34,9 +34,11 @@ def readable(scene: Scene) -> Iterator[Finding]:
         yield warning("history", f"it was damaged: {', '.join(aside)}", why, fix)
 
 
-def _fix(error: EnigmaError) -> str:
+def _fix(scene: Scene, error: EnigmaError) -> str:
     if isinstance(error, StoreNewer):
         return error.hint
     if isinstance(error, StoreDamaged):
-        return "The agent sets it aside and begins it anew: stop it, then start it again."
+        if scene.runs:
+            return "Nothing: the agent sets it aside and begins it anew within five minutes."
+        return "Start the agent: it sets the file aside and begins it anew."
     return error.hint or "See: enigma-fed logs"
