@@ -164,7 +164,6 @@ def accept(code: str | None, file: str | None, trust: str, allow_unsigned: bool,
     """
     from enigma_fed.cli import codes, output
     from enigma_fed.cli.failures import Declined
-    from enigma_fed.daemon.operations import RemoteOperations
 
     here = current()
     text = codes.read_code(code, file)
@@ -174,7 +173,7 @@ def accept(code: str | None, file: str | None, trust: str, allow_unsigned: bool,
         raise Declined("you said no")
     with here.operations(mutating=True) as node:
         accepted = node.invite_accept(text, trust, allow_unsigned)
-        running = isinstance(node, RemoteOperations)
+        running = node.lasting
     if here.json:
         output.data_json(accepted)
     else:

@@ -28,7 +28,7 @@ _EXIT_CODES: Final = (
     (5, "no such peer or invite"),
     (6, "it conflicts with what is there: already accepted, a second agent on a data folder, …"),
     (7, "a file of the node is damaged, or written by a newer version"),
-    (75, "another command holds the data folder: try again later"),
+    (75, "another command holds the data folder, or the agent does not answer: try again later"),
     (130, "interrupted by Ctrl-C"),
 )
 
