@@ -15,6 +15,9 @@ _HOUR: Final = 60
 MINUTES_A_DAY: Final = 24 * _HOUR
 _TIME: Final = r"([01][0-9]|2[0-3]):([0-5][0-9])"
 _PATTERN: Final = re.compile(f"{_TIME}-{_TIME}", re.ASCII)
+_SHORT_HOURS: Final = re.compile(r"[0-9]{1,2}:[0-9]{2}-[0-9]{1,2}:[0-9]{2}", re.ASCII)
+_SHOWN: Final = 40
+"""Characters of what is no window."""
 
 
 class Window(msgspec.Struct, frozen=True):
@@ -31,7 +34,7 @@ class Window(msgspec.Struct, frozen=True):
         """From `HH:MM-HH:MM`; raises FieldInvalid, also when both ends are the same."""
         found = _PATTERN.fullmatch(text)
         if found is None:
-            raise FieldInvalid("a window must be like 23:00-07:00")
+            raise FieldInvalid(_why_not(text))
         hours, minutes, end_hours, end_minutes = map(int, found.groups())
         window = cls(hours * _HOUR + minutes, end_hours * _HOUR + end_minutes)
         if window.start == window.end:
@@ -55,6 +58,19 @@ class Window(msgspec.Struct, frozen=True):
     def shifted(self, minutes: int) -> Window:
         """The same so many minutes later: from UTC to a zone that is ahead of it by these."""
         return Window((self.start + minutes) % MINUTES_A_DAY, (self.end + minutes) % MINUTES_A_DAY)
+
+
+def _why_not(text: str) -> str:
+    why = "a window must be like 23:00-07:00"
+    if _SHORT_HOURS.fullmatch(text):
+        why += ", each hour with two digits from 00 to 23"
+    return f"{text[:_SHOWN]!r} is none: {why}"
+
+
+def minutes_in(windows: Iterable[Window]) -> int:
+    """How many minutes of a day lie in any of them."""
+    several = tuple(windows)
+    return sum(any(window.holds(minute) for window in several) for minute in range(MINUTES_A_DAY))
 
 
 def parse_windows(texts: Iterable[str]) -> tuple[Window, ...]:

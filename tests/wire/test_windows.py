@@ -6,7 +6,7 @@ import pytest
 
 from enigma_fed.base import limits
 from enigma_fed.base.errors import FieldInvalid
-from enigma_fed.wire.windows import Window, parse_windows
+from enigma_fed.wire.windows import Window, minutes_in, parse_windows
 
 
 @pytest.mark.parametrize("text", ["23:00-07:00", "00:00-23:59", "09:05-09:06"])
@@ -61,3 +61,18 @@ def test_a_window_is_moved_over_midnight_and_keeps_its_length() -> None:
     assert window.shifted(60) == Window(0, 8 * 60)
     assert window.shifted(-90) == Window(21 * 60 + 30, 5 * 60 + 30)
     assert {window.minutes, window.shifted(60).minutes} == {8 * 60}
+
+
+def test_what_is_wrong_with_a_window_is_told() -> None:
+    with pytest.raises(FieldInvalid, match=r"'23:00-7:00' is none: .*each hour with two digits"):
+        Window.parse("23:00-7:00")
+    with pytest.raises(FieldInvalid, match=r"'night' is none: a window must be like 23:00-07:00$"):
+        Window.parse("night")
+    with pytest.raises(FieldInvalid) as caught:
+        Window.parse("x" * 10_000)
+    assert len(caught.value.detail) < 100
+
+
+def test_minutes_in_several_windows_count_once() -> None:
+    assert minutes_in(parse_windows(["00:00-12:00", "06:00-18:00"])) == 18 * 60
+    assert minutes_in(()) == 0
