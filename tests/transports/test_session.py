@@ -173,6 +173,13 @@ async def test_tors_refusal_is_told_in_plain_words(
     assert str(ALICE)[:8] not in str(caught.value)
 
 
+async def test_a_failure_is_not_laid_to_a_tor_that_is_ready(socks: FakeSocks) -> None:
+    socks.code = 0x01
+    async with onion_session(lambda: socks.endpoint, isolation_key=b"k" * 16, ready=lambda: True) as session:
+        with pytest.raises(PeerUnreachable, match="it was not reached: it may be off"):
+            await session.get(f"http://{ALICE}/")
+
+
 @pytest.mark.parametrize(("code", "heard"), [(0xF0, [ALICE]), (0x04, [ALICE]), (0xF2, []), (0x01, [])])
 async def test_an_onion_that_was_not_found_is_reported(
     socks: FakeSocks, code: int, heard: list[OnionAddress]

@@ -10,7 +10,7 @@ import pytest
 import python_socks
 
 from enigma_fed.base.errors import PeerUnreachable, TorFailed
-from enigma_fed.transports.tor.socks_errors import REPLIES, explain, is_of_own_tor
+from enigma_fed.transports.tor.socks_errors import NOT_REACHED, REPLIES, explain, is_of_own_tor
 
 
 @pytest.mark.parametrize("code", range(0xF0, 0xF8))
@@ -64,3 +64,10 @@ def test_who_is_to_blame(error: Exception, ours: bool) -> None:
 
 def test_every_explanation_follows_a_colon() -> None:
     assert not [words for words in REPLIES.values() if words.endswith(".") or "SOCKS" in words]
+
+
+def test_a_failure_without_a_reason_is_not_laid_to_a_tor_that_is_ready() -> None:
+    error = python_socks.ProxyError("General SOCKS server failure", error_code=1)
+    assert "Tor has no network yet" in explain(error)
+    assert explain(error, ready=True) == NOT_REACHED
+    assert explain(TimeoutError(), ready=True) == explain(TimeoutError())

@@ -43,6 +43,7 @@ class OnionConnector(ProxyConnector):
         socks: Callable[[], Endpoint | None],
         isolation_key: bytes,
         unpublished: Callable[[OnionAddress], None],
+        ready: Callable[[], bool],
     ) -> None:
         super().__init__(
             host="",  # the endpoint is asked for at every connection
@@ -56,6 +57,7 @@ class OnionConnector(ProxyConnector):
         self._socks = socks
         self._isolation_key = isolation_key
         self._unpublished = unpublished
+        self._ready = ready
         self._renewals: Counter[OnionAddress] = Counter()
 
     def renew(self, onion: OnionAddress) -> None:
@@ -92,7 +94,7 @@ class OnionConnector(ProxyConnector):
                 self._unpublished(onion)
             self.renew(onion)
             kind = NoWayOut if is_of_own_tor(error) else PeerUnreachable
-            raise kind(explain(error)) from error
+            raise kind(explain(error, ready=self._ready())) from error
 
 
 def renew_circuit(session: aiohttp.ClientSession, onion: OnionAddress) -> None:
@@ -107,17 +109,19 @@ def onion_session(
     isolation_key: bytes,
     request_class: type[aiohttp.ClientRequest] = aiohttp.ClientRequest,
     unpublished: Callable[[OnionAddress], None] = lambda onion: None,
+    ready: Callable[[], bool] = lambda: False,
 ) -> aiohttp.ClientSession:
     """The one client session of an agent; call it on the running loop, close it at the end.
 
     `socks` tells where tor listens now (None: not ready), `isolation_key` is 16 to 64 random
-    bytes of this start, `unpublished` hears of each onion that Tor did not find. A request to
+    bytes of this start, `unpublished` hears of each onion that Tor did not find, `ready` says whether our
+    own tor is. A request to
     anything but a version 3 onion raises OnionInvalid, one that Tor cannot deliver
     PeerUnreachable. Nothing of the machine is sent along: no user agent, no cookies, no proxy
     of the environment.
     """
     return aiohttp.ClientSession(
-        connector=OnionConnector(socks, isolation_key, unpublished),
+        connector=OnionConnector(socks, isolation_key, unpublished, ready),
         request_class=request_class,
         timeout=aiohttp.ClientTimeout(
             total=limits.CALL_TIMEOUT, sock_connect=limits.CONNECT_TIMEOUT, sock_read=limits.READ_TIMEOUT

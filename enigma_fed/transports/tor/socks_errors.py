@@ -15,11 +15,14 @@ from enigma_fed.base.errors import EnigmaError
 
 NOT_PUBLISHED: Final = 0xF0
 """Tor found no descriptor of the onion."""
+FAILURE: Final = 0x01
+"""Any other failure: of a tor that is ready, most often that it did not get to the onion."""
+NOT_REACHED: Final = "it was not reached: it may be off, or its onion address is not published"
 HOST_UNREACHABLE: Final = 0x04
 """The same from a SOCKS port without ExtendedErrors, as a tor that is not ours has it."""
 REPLIES: Final[Mapping[int, str]] = MappingProxyType(
     {
-        0x01: "Tor could not connect; it may not accept us, or Tor has no network yet",
+        FAILURE: "Tor could not connect; it may not accept us, or Tor has no network yet",
         0x02: "Tor's own settings do not allow this connection",
         0x03: "Tor has no route to the network",
         HOST_UNREACHABLE: "Tor could not find a way to it: it is offline, or was never online",
@@ -70,11 +73,16 @@ def is_of_own_tor(error: BaseException) -> bool:
     return gone and reply_code(error) is None
 
 
-def explain(error: BaseException) -> str:
-    """Why a call failed, in words that follow "The peer cannot be reached:"; never an address."""
+def explain(error: BaseException, *, ready: bool = False) -> str:
+    """Why a call failed, in words that follow "The peer cannot be reached:"; never an address.
+
+    `ready`: our own tor is, so that a failure without a reason is not laid to it.
+    """
     if isinstance(error, EnigmaError):
         return error.detail or error.what
     code = reply_code(error)
+    if code == FAILURE and ready:
+        return NOT_REACHED
     if code is not None:
         return REPLIES.get(code, f"Tor answered with an unknown code ({code})")
     if isinstance(error, TimeoutError) or type(error).__name__ == "ProxyTimeoutError":
