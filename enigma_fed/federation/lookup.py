@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
 from typing import Final, TypeVar
 
 from enigma_fed.base.errors import FieldInvalid, PeerNotFound
@@ -17,24 +18,36 @@ _CANDIDATES: Final = 5
 Peer = TypeVar("Peer", Node, PendingJoin)
 
 
-def find_peer(ref: str, peers: Iterable[Peer]) -> Peer:
+def find_peer(ref: str, peers: Iterable[Peer], also: Iterable[Node] = ()) -> Peer:
     """The peer of this DID, alias, name, or of six or more first characters of its DID after `did:key:`.
 
     A whole DID goes before the owner's alias, that before the rest: a peer chooses its own name, so
     the name never wins over another peer's DID, nor where another peer's looks like it.
-    Raises PeerNotFound, and FieldInvalid when several fit, naming them.
+    Raises PeerNotFound, which proposes one of them or of `also`, and FieldInvalid when several fit, naming
+    them.
     """
-    known = list(peers)
+    known: list[Peer] = list(peers)
     for fits in (_is_did, _is_alias, _is_named_or_begins):
         found = [peer for peer in known if fits(peer, ref)]
         if found:
             break
     else:
-        raise PeerNotFound(ref, hint="See: enigma-fed peer list")
+        raise PeerNotFound(ref, hint=f"{_proposal(ref, [*known, *also])}See: enigma-fed peer list")
     if fits is _is_named_or_begins:
         like = skeleton(ref)
         found += [peer for peer in known if peer not in found and _is_like(peer, like)]
     return _only(ref, found)
+
+
+def _proposal(ref: str, known: Sequence[Node | PendingJoin]) -> str:
+    """Whose name is this one but for the case of its letters, or a slip."""
+    called: dict[str, Node | PendingJoin] = {}
+    for peer in known:
+        name = (peer.alias if isinstance(peer, Node) else None) or peer.name
+        if name is not None and (name.casefold() == ref.casefold() or skeleton(name) != skeleton(ref)):
+            called.setdefault(name.casefold(), peer)  # one that only looks like it may wait for that
+    close = get_close_matches(ref.casefold(), called, n=1)
+    return f"Did you mean {_called(called[close[0]])}? " if close else ""
 
 
 def _only(ref: str, found: Sequence[Peer]) -> Peer:

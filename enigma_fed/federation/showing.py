@@ -116,7 +116,8 @@ class Showing(Door):
         try:
             return self._view(self._find(ref))
         except PeerNotFound:
-            return self._names.marked(pending_view(find_peer(ref, self._waiting())))
+            members = self._store.membership.nodes.nodes
+            return self._names.marked(pending_view(find_peer(ref, self._waiting(), members)))
 
     def invalid(self) -> list[InvalidView]:
         """The entries of nodes.json and invites.json that are not valid here."""

@@ -67,3 +67,15 @@ def test_a_name_that_a_peer_gives_itself_never_takes_another_peers_did() -> None
     with pytest.raises(FieldInvalid, match="fits 2 peers"):
         find_peer(start, [member(1, name=start), member(3)])
     assert find_peer(str(did(3)), [member(1, name=str(did(3))), member(3)]).did == did(3)
+
+
+def test_a_name_in_another_case_or_with_a_slip_is_proposed() -> None:
+    peers = [member(1, name="x", alias="bob"), member(2, name="carol")]
+    for ref, name in (("Bob", "bob"), ("carl", "carol")):
+        with pytest.raises(PeerNotFound) as caught:
+            find_peer(ref, [pending(3, name="zoe")], peers)
+        assert caught.value.hint == f"Did you mean “{name}”? See: enigma-fed peer list"
+    for ref in ("nobody", "\u0441arol"):  # one that only looks like it is not proposed
+        with pytest.raises(PeerNotFound) as caught:
+            find_peer(ref, peers)
+        assert caught.value.hint == "See: enigma-fed peer list"
