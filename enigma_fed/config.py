@@ -46,9 +46,9 @@ def _check_windows(text: str) -> None:
     away.parse_setting(text)
 
 
-def _check_listen(text: str) -> None:
+def _check_listen(text: str, like: str = "127.0.0.1:8787") -> None:
     if text:
-        parse_listen(text)
+        parse_listen(text, like)
 
 
 def _check_path(text: str) -> None:
@@ -57,7 +57,7 @@ def _check_path(text: str) -> None:
 
 
 def _check_onion_listen(text: str) -> None:
-    if parse_listen(text)[1] == 0:
+    if parse_listen(text, "127.0.0.1:8786")[1] == 0:
         raise ConfigError("the onion needs a fixed port")
 
 
@@ -106,7 +106,7 @@ class AdminSettings:
         "Loopback address and port of `/healthz`, `/readyz` and `/metrics`; port 0 takes a free one, empty "
         "opens none. Every user of this machine can read them. While another program has the port, the agent "
         "runs without them, says so, and tries again every minute.",
-        check=_check_listen,
+        check=lambda text: _check_listen(text, "127.0.0.1:8788"),
     )
 
 
@@ -168,7 +168,7 @@ class FederationSettings:
 
     poll_interval: int = _option(
         limits.POLL_INTERVAL,
-        "Seconds between two polls of a peer.",
+        "Seconds between two polls of a peer; one whose stream stands is polled every hour.",
         least=limits.POLL_INTERVAL_MIN,
         most=24 * 3600,
     )
@@ -278,11 +278,11 @@ def describe() -> tuple[OptionDoc, ...]:
     )
 
 
-def parse_listen(text: str) -> tuple[str, int]:
+def parse_listen(text: str, like: str = "127.0.0.1:8787") -> tuple[str, int]:
     """`ADDR:PORT` with a loopback address (IPv6 in brackets) to its parts; raises ConfigError."""
     host, _, port = text.rpartition(":")
     if not is_loopback(host):
-        raise ConfigError("it must be a loopback address and a port, such as 127.0.0.1:8787")
+        raise ConfigError(f"it must be a loopback address and a port, such as {like}")
     if not (port.isascii() and port.isdecimal() and len(port) <= 5 and int(port) <= 65535):
         raise ConfigError("the port must be a number from 0 to 65535")
     return host.strip("[]"), int(port)
@@ -393,4 +393,7 @@ def _build(values: Mapping[str, Value]) -> Settings:
     settings = Settings(**{name: section(**parts[name]) for name, section in _sections().items()})
     if settings.tor.onion and settings.tor.mode != "socks":
         raise ConfigError('tor.onion needs tor.mode = "socks": every other mode has the node\'s own onion')
+    rpc, admin = settings.rpc.listen, settings.admin.listen
+    if rpc and admin and parse_listen(rpc) == parse_listen(admin) and parse_listen(rpc)[1]:
+        raise ConfigError(f"rpc.listen and admin.listen are both {rpc}; each needs a port of its own")
     return settings

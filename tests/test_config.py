@@ -151,3 +151,26 @@ def test_value_finds_every_described_key() -> None:
     assert {doc.key: settings.value(doc.key) for doc in config.describe()} == {
         doc.key: doc.default for doc in config.describe()
     }
+
+
+@pytest.mark.parametrize(
+    ("key", "port"), [("rpc.listen", 8787), ("admin.listen", 8788), ("tor.listen", 8786)]
+)
+def test_an_address_that_is_none_is_told_with_the_default_of_its_key(key: str, port: int) -> None:
+    with pytest.raises(ConfigError, match=rf"such as 127\.0\.0\.1:{port}$"):
+        config.load(None, {}, {key: str(port)})
+
+
+def test_two_listeners_need_two_ports() -> None:
+    with pytest.raises(ConfigError, match=r"rpc\.listen and admin\.listen are both 127\.0\.0\.1:8787"):
+        config.load(None, {}, {"admin.listen": "127.0.0.1:8787"})
+    for both in ("127.0.0.1:0", ""):
+        config.load(None, {}, {"admin.listen": both, "rpc.listen": both})
+
+
+def test_the_example_speaks_of_every_key_of_its_plain_sections() -> None:
+    text = (Path(__file__).parents[1] / "examples/config.toml").read_text(encoding="utf-8")
+    config.from_toml(text.encode(), "the example")
+    for doc in config.describe():
+        section, _, name = doc.key.partition(".")
+        assert section in ("tor", "clock") or f"\n{name} = " in text or f"\n# {name} = " in text, doc.key
