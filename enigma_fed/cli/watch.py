@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from enigma_fed.base import limits
-from enigma_fed.base.errors import EnigmaError, OperationFailed, TryLater
+from enigma_fed.base.errors import AgentNotRunning, EnigmaError, OperationFailed, TryLater
 from enigma_fed.cli.types import parse_ago
 
 if TYPE_CHECKING:
@@ -81,6 +82,15 @@ class _Answer(Generic[T]):
     said: T | None
     source: _Source
     why: str = ""
+    gone: bool = False
+    """Whether it is told already that no agent runs, or `why` tells it."""
+
+    @property
+    def sentence(self) -> str:
+        """Where it came from, or why there is none."""
+        if self.gone:
+            return f"{self.why}; asking again." if self.why else "This comes from the files."
+        return self.source.value.format(why=self.why)
 
 
 def _answers(here: CliContext, subject: Subject[T], every: float) -> Iterator[_Answer[T]]:
@@ -88,7 +98,7 @@ def _answers(here: CliContext, subject: Subject[T], every: float) -> Iterator[_A
 
     Without an agent the files are opened each time, which notices one that starts.
     """
-    answered = False
+    answered = gone = False
     with ExitStack() as way:
         node: Operations | None = None
         answer: _Answer[T]
@@ -100,9 +110,11 @@ def _answers(here: CliContext, subject: Subject[T], every: float) -> Iterator[_A
             except _PASSING as error:
                 if not answered:
                     raise
-                answer = _Answer(None, _Source.NOBODY, _why(error))
+                gone = isinstance(error, AgentNotRunning)
+                answer = _Answer(None, _Source.NOBODY, _why(error), gone)
             else:
-                answer = _Answer(said, _Source.AGENT if node.lasting else _Source.FILES)
+                gone = gone and not node.lasting
+                answer = _Answer(said, _Source.AGENT if node.lasting else _Source.FILES, gone=gone)
             answered = True
             if answer.source is not _Source.AGENT:
                 node = None
@@ -137,12 +149,12 @@ def _as_lines(answers: Iterator[_Answer[T]], subject: Subject[T], every: float) 
     before: Mapping[str, Fact] = {}
     source: _Source | None = None
     for answer in answers:
-        source = _tell_source(answer, source)
+        source = _tell_source(answer, source, stamped=True)
         if answer.said is None:
             continue
         now = subject.facts(answer.said)
         for line in changes(before, now):
-            output.data(printable(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {line}"))
+            output.data(printable(_stamped(line)))
         before = now
 
 
@@ -156,12 +168,17 @@ def changes(before: Mapping[str, Fact], now: Mapping[str, Fact]) -> Iterator[str
             yield f"No longer: {fact.line}"
 
 
-def _tell_source(answer: _Answer[T], before: _Source | None) -> _Source:
+def _stamped(line: str) -> str:
+    return f"{time.strftime('%Y-%m-%d %H:%M:%S')} {line}"
+
+
+def _tell_source(answer: _Answer[T], before: _Source | None, *, stamped: bool = False) -> _Source:
     from enigma_fed.cli import output
     from enigma_fed.cli.humane import printable
 
     if before is not None and answer.source is not before:
-        output.talk(printable(answer.source.value.format(why=answer.why)))
+        line = answer.sentence
+        output.talk(printable(_stamped(line) if stamped else line))
     return answer.source
 
 
@@ -175,7 +192,8 @@ def _on_screen(answers: Iterator[_Answer[T]], subject: Subject[T], every: float)
             if answer.said is not None:
                 last = list(subject.screen(answer.said))
             if answer.source is not _Source.AGENT:
-                state = f"{answer.source.value.format(why=answer.why)} {state}"
+                where = answer.source.value if answer.said is not None else answer.sentence
+                state = f"{where} {state}"
             draw([*last, "", state])
 
 
@@ -189,15 +207,21 @@ def options(command: F) -> F:
         callback=_read_interval,
         help=f"With --watch: how often to ask, at least {limits.WATCH_INTERVAL_MIN}s.",
     )
-    flag = click.option("--watch", "watching", is_flag=True, help="Go on, and show what changes.")
+    flag = click.option(
+        "--watch", "watching", is_flag=True, is_eager=True, help="Go on, and show what changes."
+    )
     return flag(interval(command))
 
 
 def _read_interval(ctx: click.Context, param: click.Parameter, value: str) -> int:
+    given = ctx.get_parameter_source("interval") is not ParameterSource.DEFAULT
+    if given and not ctx.params.get("watching"):
+        raise click.UsageError("--interval goes with --watch", ctx)
     try:
         seconds = parse_ago(value)
-    except ValueError as error:
-        raise click.BadParameter(str(error), ctx, param) from None
+    except ValueError:
+        seconds = 0
     if seconds < limits.WATCH_INTERVAL_MIN:
-        raise click.BadParameter(f"{value!r} is less than {limits.WATCH_INTERVAL_MIN}s", ctx, param)
+        least = f"it must be a time of at least {limits.WATCH_INTERVAL_MIN}s, like 2s or 1m"
+        raise click.BadParameter(f"{value!r}: {least}", ctx, param)
     return seconds

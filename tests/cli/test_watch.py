@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -79,6 +80,13 @@ def told(shown: Outcome) -> list[str]:
     return [line[20:] for line in shown.out.splitlines()]
 
 
+def notes(shown: Outcome) -> list[str]:
+    """What is told of the agent, without the time before it."""
+    lines = shown.err.splitlines()
+    assert all(re.match(r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2} ", line) for line in lines)
+    return [line[20:] for line in lines]
+
+
 def test_what_does_not_change_is_told_once_and_ctrl_c_is_no_failure(run: Run) -> None:
     agent = Agent(STATUS, replace(STATUS, uptime_s=99), STATUS)
     shown = run(agent, "status", "--watch")
@@ -116,9 +124,10 @@ def test_an_agent_that_goes_away_is_told_once_and_asked_anew(
     agent = Agent(STATUS, error, error, replace(STATUS, pid=8))
     shown = run(agent, "status", "--watch", *flags)
     assert shown.exit_code == 0
-    lines = shown.err.splitlines()
+    lines = shown.err.splitlines() if flags else notes(shown)
     assert len(lines) == 2
-    assert lines[0].startswith("The agent does not answer (")
+    gone = isinstance(error, AgentNotRunning)
+    assert lines[0].startswith("No agent is running" if gone else "The agent does not answer (")
     assert lines[1] == "The agent answers again."
     assert agent.opened == 3, "each question after a failure looks for the agent anew"
     assert len(shown.out.splitlines()) == 2 if flags else "process 8" in shown.out
@@ -141,10 +150,10 @@ def test_an_agent_that_starts_and_stops_is_told(run: Run) -> None:
     shown = run(
         Restarting(stopped, STATUS, AgentNotRunning("x"), stopped, lasting=False), "status", "--watch"
     )
-    assert shown.err.splitlines() == [
+    assert notes(shown) == [
         "The agent answers again.",
-        "The agent does not answer (No agent is running on this data folder: x); asking again.",
-        "No agent runs; this comes from the files.",
+        "No agent is running on this data folder: x; asking again.",
+        "This comes from the files.",
     ]
     assert told(shown).count("Agent: not running") == 2
 
@@ -167,13 +176,20 @@ def test_ctrl_c_while_it_asks_is_no_failure(run: Run) -> None:
     assert run(Stuck(), "status", "--watch").exit_code == 0
 
 
-@pytest.mark.parametrize("value", ["0s", "0", "x", "-1"])
+@pytest.mark.parametrize("value", ["0s", "0", "x", "-1", "0.5", "100ms"])
 def test_an_interval_has_a_least_length(run: Run, value: str) -> None:
     refused = run(Agent(), "status", "--watch", "--interval", value)
     assert refused.exit_code == 2
+    assert "at least 1s, like 2s" in refused.err
     assert (
         run(Agent(STATUS), "status", "--watch", "--interval", f"{limits.WATCH_INTERVAL_MIN}s").exit_code == 0
     )
+
+
+def test_an_interval_goes_with_watch(run: Run) -> None:
+    refused = run(Agent(), "status", "--interval", "5s")
+    assert (refused.exit_code, "--interval goes with --watch" in refused.err) == (2, True)
+    assert run(Agent(STATUS), "status", "--interval", "5s", "--watch").exit_code == 0
 
 
 def test_peers_are_told_when_they_change_and_not_as_time_goes_by(run: Run) -> None:
