@@ -67,18 +67,24 @@ async def run_demo(nodes: int, keep: bool, json_output: bool) -> int:
     demo = _Demo(folder, nodes, progress)
     main = asyncio.create_task(demo.run(json_output, stopped if keep else None))
     stop = asyncio.create_task(stopped.wait())
+    gone = False
     try:
         await asyncio.wait({main, stop}, return_when=asyncio.FIRST_COMPLETED)
         if main.done() or demo.finished:
-            return await main
+            code = await main
+            gone = stopped.is_set()
+            return code
         progress.say("stopping")
         main.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await main
+        gone = True
         return _INTERRUPTED
     finally:
         stop.cancel()
         await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+        if gone:
+            progress.say("stopped; everything is removed")
 
 
 def _stop_on_signals() -> asyncio.Event:
