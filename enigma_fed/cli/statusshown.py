@@ -15,6 +15,7 @@ def details(view: StatusView) -> list[tuple[str, str]]:
         ("Agent", _agent(view)),
         ("Listens on", view.listen or ""),
         ("Health and metrics", _health_and_metrics(view)),
+        ("Announced off", ", ".join(view.offline_windows)),
         ("Tor", _tor(view.tor)),
         ("Which tor", _which_tor(view.tor)),
         ("Limits", f"per {', '.join(view.limited_by)}" if view.limited_by else ""),

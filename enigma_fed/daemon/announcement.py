@@ -19,6 +19,11 @@ class Announcement:
         before, self._windows = self._windows, away.parse_setting(setting)
         return before != self._windows
 
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The windows in this machine's time, as the owner writes them."""
+        return tuple(map(str, self._windows))
+
     def in_utc(self) -> tuple[Window, ...]:
         """What peers are told."""
         return away.in_utc(self._windows, utc_offset(self._clock.wall()))

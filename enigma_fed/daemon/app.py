@@ -32,7 +32,7 @@ from enigma_fed.daemon.history import begin_history, keep_history
 from enigma_fed.daemon.init import load_keys, make_node, node_view, own_address
 from enigma_fed.daemon.listeners import Listeners
 from enigma_fed.daemon.paths import Paths, prepare_runtime_dir
-from enigma_fed.daemon.reload import Reload, plan
+from enigma_fed.daemon.reload import Reload, Unsettled, plan
 from enigma_fed.daemon.serving import make_endpoint, make_publisher
 from enigma_fed.daemon.status import Running, compose, tor_view
 from enigma_fed.daemon.surroundings import Surroundings, nothing
@@ -90,6 +90,7 @@ class RunningNode:
         self._started = clock.boot()
         self._copy_heard_at: float | None = None
         self._has_session_of_its_own = around.session is not None
+        self.unsettled = Unsettled()
         self._tor_log = TorLog()
         self._heard_tor = around.heard_tor
         self._tasks = Tasks()
@@ -190,6 +191,7 @@ class RunningNode:
             admin_trouble=self._admin.trouble,
             admin_listen=self._admin.listen,
             config=self._config,
+            offline_windows=self._announcement.texts,
             tor=tor_view(self._tor.status),
             state=snapshot_view(state.snapshot, state.started + state.ts),
             clock_synchronised=self._clock_state.synchronised,
@@ -200,6 +202,7 @@ class RunningNode:
         )
         suspended = self.federation.suspended()
         warnings = [*degraded.warnings(self.federation.store, suspended), *self._history.warnings()]
+        warnings += self.unsettled.warnings()
         return compose(
             self._view,
             await self.federation.peers_in_turns(),
@@ -257,6 +260,7 @@ class RunningNode:
             isolation_key=around.random(_ISOLATION_KEY_BYTES),
             request_class=SigningRequest,
             unpublished=self._tor.look_again,
+            ready=self._tor_is_ready,
         )
 
     def _socks(self) -> Endpoint | None:
@@ -374,7 +378,7 @@ class Agent:
         """Put in force what a running agent can change of these settings; the rest waits for a restart."""
         planned = plan(self._settings, wanted, own_tor=self.node.has_own_tor)
         told = "; tor has other lines of tor.torrc_extra" if await self.node.reload(planned.settings) else ""
-        self._settings = planned.settings
+        self._settings, self.node.unsettled = planned.settings, Unsettled(planned.waiting)
         if self._log is not None:
             self._log.change(planned.settings.log.level, planned.settings.log.format)
         _log.log(logging.WARNING if planned.waiting else logging.INFO, "%s%s", planned.sentence, told)

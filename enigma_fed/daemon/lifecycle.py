@@ -11,6 +11,7 @@ import signal
 import sys
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Final
 
 from enigma_fed.base.errors import EnigmaError
@@ -94,7 +95,9 @@ async def _reload(agent: Agent, notifier: Notifier, reread: Callable[[], Setting
         told = tor_sentence(agent.node.tor_status)
     except EnigmaError as error:
         _log.error("nothing was reloaded, the settings stay as they were: %s", error)
-        told = f"the new configuration was refused: {error.detail or error.what}"
+        why = (error.detail or error.what).rstrip(".")
+        agent.node.unsettled = replace(agent.node.unsettled, refused=why)
+        told = f"the new configuration was refused: {why}"
     notifier.send(sdnotify.ready(told))
 
 

@@ -36,6 +36,25 @@ class Reload:
         return f"the configuration was read again; {'; '.join(parts)}"
 
 
+@dataclass(frozen=True, slots=True)
+class Unsettled:
+    """What of the newest configuration is not in force."""
+
+    waiting: tuple[str, ...] = ()
+    """Keys whose new value is taken at the next start."""
+    refused: str = ""
+    """Why the newest one cannot be used; empty when it can."""
+
+    def warnings(self) -> list[str]:
+        """Sentences for `status`."""
+        told = []
+        if self.refused:
+            told.append(f"The changed configuration was refused, the old one is in force: {self.refused}.")
+        if self.waiting:
+            told.append(f"Changed settings wait for a restart of the agent: {', '.join(self.waiting)}.")
+        return told
+
+
 def plan(running: Settings, wanted: Settings, *, own_tor: bool) -> Reload:
     """Compare the settings in force with the wanted ones; `own_tor`: a tor of the agent's own runs."""
     live = LIVE | {TORRC_EXTRA} if own_tor else LIVE

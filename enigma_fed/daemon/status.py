@@ -36,6 +36,8 @@ class Running:
     clock_synchronised: bool | None
     clock_behind: bool
     challenge_all: bool
+    offline_windows: tuple[str, ...] = ()
+    """When this node announces to be off, in local time."""
     admin: str | None = None
     admin_trouble: str = ""
     """Why there is no admin listener although there should be one."""
@@ -151,6 +153,7 @@ def _with_facts(view: StatusView, running: Running) -> StatusView:
         admin=running.admin,
         admin_listen=running.admin_listen,
         config=running.config,
+        offline_windows=list(running.offline_windows),
         tor=running.tor,
         limited_by=list(limited_by(running.tor.mode)),
         state=running.state,
@@ -170,7 +173,9 @@ def _condition(peer: PeerView) -> str:
     """The word under which a peer is counted."""
     if peer.invalid:
         return "invalid"
-    return peer.stage if peer.stage == Stage.REFUSED else peer.liveness
+    if peer.stage == Stage.REFUSED:
+        return peer.stage
+    return "paused" if peer.paused else peer.liveness
 
 
 def _is_unused(invite: InviteView) -> bool:

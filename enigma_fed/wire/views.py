@@ -209,12 +209,14 @@ class StatusView(View, frozen=True, kw_only=True):
     """What the setting admin.listen of the running agent says; empty for none."""
     config: str | None = None
     """The configuration file of the running agent; empty when it has none."""
+    offline_windows: list[str] = []
+    """When this node announces to be off, as 23:00-07:00 in this machine's time; empty without an agent."""
     tor: TorView | None = None
     limited_by: list[str] = []
     """By what callers are told apart for limits before they proved who they are: circuit, key, listener."""
     state: SnapshotView | None = None
     peers: dict[str, int] = {}
-    """Count of peers by liveness."""
+    """Count of peers by liveness; `paused`, `refused` and `invalid` ones by these words instead."""
     streams: int = 0
     """Peers that push their states on a stream."""
     states_old: int = 0

@@ -60,3 +60,8 @@ def test_peers_are_told_by_liveness_path_and_age(changes: dict[str, object], lin
 )
 def test_the_admin_listener_is_told_also_when_it_is_off(changes: dict[str, object], said: str) -> None:
     assert dict(details(replace(FakeNode().status(), **changes)))["Health and metrics"] == said
+
+
+def test_what_this_node_announces_is_shown() -> None:
+    view = replace(FakeNode().status(), offline_windows=["23:00-07:00", "12:00-13:00"])
+    assert dict(details(view))["Announced off"] == "23:00-07:00, 12:00-13:00"

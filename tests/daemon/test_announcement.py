@@ -60,6 +60,7 @@ async def test_peers_are_told_and_show_it_and_a_reload_changes_it(build: Build, 
     await federate(attic, barn)
     assert (await barn.peer(attic)).announced_windows == ["23:00-07:00"]
     assert (await attic.peer(barn)).announced_windows == []
+    assert (await attic.ask("status")).offline_windows == ["23:00-07:00"]
     assert (await attic.agent.reload(with_windows(attic.settings, "12:00-13:00"))).changed == (KEY,)
     await barn.ask("peer_sync", (await attic.ask("identity")).did)
     assert (await barn.peer(attic)).announced_windows == ["12:00-13:00"], "also where the state is unchanged"

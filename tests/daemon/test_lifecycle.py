@@ -20,6 +20,7 @@ from enigma_fed.config import Settings
 from enigma_fed.daemon.app import Agent
 from enigma_fed.daemon.lifecycle import serve, tor_sentence
 from enigma_fed.daemon.notify import Notifier
+from enigma_fed.daemon.reload import Unsettled
 from enigma_fed.storage.folderlock import FolderLock
 from enigma_fed.transports.tor.status import TorPhase, TorStatus
 from tests.support.notifysocket import NotifySocket
@@ -39,7 +40,7 @@ class SlowAgent:
     def __init__(self, error: Exception | None = None) -> None:
         self.may_start = asyncio.Event()
         self.closed = False
-        self.node = SimpleNamespace(tor_status=TorStatus(TorPhase.OFF))
+        self.node = SimpleNamespace(tor_status=TorStatus(TorPhase.OFF), unsettled=Unsettled(("tor.mode",)))
         self.reloaded: list[Settings] = []
         self._error = error
 
@@ -141,6 +142,9 @@ async def test_a_configuration_that_is_refused_leaves_the_old_one(
     said = await systemd.soon()
     assert said["STATUS"].startswith("the new configuration was refused: log.level")
     assert agent.reloaded == []
+    assert agent.node.unsettled == Unsettled(
+        ("tor.mode",), "log.level in config.toml must be one of: debug, info"
+    )
     assert "the settings stay as they were" in caplog.text
     await end(serving)
 

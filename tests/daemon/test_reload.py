@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enigma_fed import config
 from enigma_fed.config import Settings
-from enigma_fed.daemon.reload import LIVE, TORRC_EXTRA, plan
+from enigma_fed.daemon.reload import LIVE, TORRC_EXTRA, Unsettled, plan
 
 
 def settings(**flags: config.Value) -> Settings:
@@ -45,3 +45,11 @@ def test_the_lines_for_tor_change_at_once_where_the_tor_is_our_own() -> None:
     running, wanted = settings(), settings(tor__torrc_extra="/etc/enigma-fed/torrc")
     assert plan(running, wanted, own_tor=True).changed == ("tor.torrc_extra",)
     assert plan(running, wanted, own_tor=False).waiting == ("tor.torrc_extra",)
+
+
+def test_what_is_not_in_force_is_warned_of() -> None:
+    assert Unsettled().warnings() == []
+    assert Unsettled(("tor.mode", "rpc.listen"), "x is not a known key").warnings() == [
+        "The changed configuration was refused, the old one is in force: x is not a known key.",
+        "Changed settings wait for a restart of the agent: tor.mode, rpc.listen.",
+    ]

@@ -107,7 +107,7 @@ def test_counts_and_facts_are_in_the_view() -> None:
         invite("pending", "awaiting-approval"),
     ]
     view = compose(NODE, [PEER, late, bad], invites, RUNNING, ["careful"])
-    assert view.peers == {"up": 1, "late": 1, "invalid": 1}
+    assert view.peers == {"up": 1, "paused": 1, "invalid": 1}
     assert (view.invites_open, view.joins_waiting) == (1, 2)
     assert (view.pid, view.listen, view.tor, view.challenge_all) == (7, "127.0.0.1:8787", READY, False)
     assert view.warnings == ["careful", "Some peers are paused and not polled."]
@@ -241,3 +241,9 @@ def test_an_onion_that_the_owner_has_to_make_is_the_next_step() -> None:
 def test_nobody_is_told_to_look_after_a_peer_that_is_expected_to_be_off() -> None:
     night = compose(NODE, [peer(liveness="offline-expected")], [], RUNNING)
     assert (night.peers, night.next_steps) == ({"offline-expected": 1}, [])
+
+
+def test_what_this_node_announces_is_in_the_view() -> None:
+    running = replace(RUNNING, offline_windows=("23:00-07:00",))
+    assert compose(NODE, [], [], running).offline_windows == ["23:00-07:00"]
+    assert compose(NODE, [], [], None).offline_windows == []
