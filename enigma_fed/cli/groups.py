@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from importlib import import_module
+from types import MappingProxyType
 from typing import Any, Final
 
 import click
@@ -91,13 +92,23 @@ class Command(click.Command):
 
 
 class Group(click.Group):
-    """A noun with verbs: a group with the global flags and with examples."""
+    """A noun with verbs: a group with the global flags and with examples.
+
+    `instead` maps a verb that one may look for to the line that does it, with {} for its argument.
+    """
 
     command_class = Command
 
-    def __init__(self, *args: Any, examples: tuple[str, ...] = (), **attributes: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        examples: tuple[str, ...] = (),
+        instead: Mapping[str, str] = MappingProxyType({}),
+        **attributes: Any,
+    ) -> None:
         super().__init__(*args, **attributes)
         self.examples = examples
+        self.instead = instead
         self.params.extend(global_options())
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -114,9 +125,20 @@ class Group(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the command of a line; an unknown name gets a suggestion."""
         known = self.list_commands(ctx)
+        if args[0] in self.instead:
+            raise _other_way(args[0], self.instead[args[0]], args[1:])
         if args[0] not in known and not args[0].startswith("-"):
             raise click.UsageError(f"there is no command {args[0]!r}{_suggestion(args[0], known)}", ctx)
         return super().resolve_command(ctx, args)
+
+
+def _other_way(name: str, line: str, rest: list[str]) -> Exception:
+    import shlex
+
+    from enigma_fed.base.errors import UsageError
+
+    argument = next((shlex.quote(word) for word in rest if not word.startswith("-")), "PEER")
+    return UsageError(f"there is no command {name!r}", hint=f"Like: {line.format(argument)}")
 
 
 def _suggestion(name: str, known: list[str]) -> str:

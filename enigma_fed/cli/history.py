@@ -65,8 +65,9 @@ def _read_since(ctx: click.Context, param: click.Parameter, value: str) -> int:
     "--csv", "as_csv", is_flag=True, help="Every step on a line of its own, as CSV with times in UTC."
 )
 def history(ref: str | None, own: bool, since: int, resolution: str | None, as_csv: bool) -> None:
-    """Show how PEER was over the last day or month: heard or not, CPU, memory, disk, running apps.
+    """Show how PEER was over the last day or month.
 
+    Whether it was heard, its CPU, memory, disk and running apps.
     The agent keeps it while it runs: means of what was heard, in steps of five minutes for a day and of an
     hour for 30 days. A line of blocks ends now; it is blank where the peer was not heard, or this node's
     agent did not run. LAST is the newest step in which the peer was heard, at the time beside it.

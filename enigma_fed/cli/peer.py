@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 import click
 
-from enigma_fed.base.errors import Conflict, PeerNotFound, UsageError
+from enigma_fed.base.errors import Conflict, EnigmaError, PeerNotFound, UsageError
 from enigma_fed.cli.context import CliContext, current
 from enigma_fed.cli.groups import Group
 from enigma_fed.cli.history import history
@@ -35,7 +36,12 @@ _UNDER_WAY: Final = {
 T = TypeVar("T")
 
 
-@click.group("peer", cls=Group, examples=("enigma-fed peer list", "enigma-fed peer show attic"))
+@click.group(
+    "peer",
+    cls=Group,
+    examples=("enigma-fed peer list", "enigma-fed peer show attic"),
+    instead={"resume": "enigma-fed peer pause {} --resume"},
+)
 def peer() -> None:
     """See and manage the homes that this node knows.
 
@@ -59,7 +65,7 @@ def _waits(entry: PeerView) -> bool:
 
 @contextmanager
 def _opened(here: CliContext, ref: str, *, mutating: bool) -> Iterator[Operations]:
-    """The node's operations on PEER; a piece of a DID that is too short is told so."""
+    """The node's operations on PEER, whom hints name; a piece of a DID that is too short is told so."""
     try:
         with here.operations(mutating=mutating) as node:
             yield node
@@ -69,6 +75,10 @@ def _opened(here: CliContext, ref: str, *, mutating: bool) -> Iterator[Operation
             raise
         why = f"a DID needs at least {_PIECE} characters after did:key:"
         raise PeerNotFound(f"{ref}; {why}", hint=error.hint) from None
+    except EnigmaError as error:
+        if ref:
+            error.hint = error.hint.replace(" PEER", f" {shlex.quote(ref)}")
+        raise
 
 
 @peer.command("show", examples=("enigma-fed peer show attic",))
@@ -94,7 +104,10 @@ def _show_one(here: CliContext, entry: PeerView) -> None:
 @peer.command("approve", examples=("enigma-fed peer approve attic",))
 @click.argument("ref", metavar="PEER")
 def approve(ref: str) -> None:
-    """Let PEER in, whose join came too late, or without a token, and waits for your word."""
+    """Let a PEER in that waits for your approval.
+
+    Its join came too late, or without a token.
+    """
     from enigma_fed.cli.humane import role
 
     here = current()
@@ -202,7 +215,10 @@ def remove(ref: str, yes: bool) -> None:
 @peer.command("sync", examples=("enigma-fed peer sync", "enigma-fed peer sync attic"))
 @click.argument("ref", metavar="[PEER]", required=False)
 def sync(ref: str | None) -> None:
-    """Ask PEER, or every peer, for its state now."""
+    """Ask PEER, or every peer, for its state now.
+
+    Without PEER those that are paused are left out; a paused one that is named is asked this once.
+    """
     from enigma_fed.cli import output
 
     here = current()
@@ -270,20 +286,36 @@ def pause(ref: str, resume: bool) -> None:
 def offline(ref: str, windows: tuple[str, ...], nothing: bool) -> None:
     """Say when PEER is expected to be off each day.
 
-    A WINDOW is like 23:00-07:00, in this machine's time zone; it may pass midnight. Up to 4 of them take the
-    place of those of before. While one lasts, PEER reads offline-expected when it does not answer, and
-    nobody is told to look after it. It is asked all the same, which is how its return is noticed.
+    A WINDOW is like 23:00-07:00, in this machine's time zone; it may pass midnight. Up to 4 of them, with
+    spaces or commas in between, take the place of those of before. While one lasts, PEER reads
+    offline-expected when it does not answer, and nobody is told to look after it. It is asked all the same,
+    which is how its return is noticed.
     """
-    if nothing == bool(windows):
-        raise UsageError(
-            "name at least one WINDOW, or --none", hint=f"Like: enigma-fed peer offline {ref} 23:00-07:00"
-        )
+    named = [text for word in windows for part in word.split(",") if (text := part.strip())]
+    if nothing == bool(named):
+        why = "a WINDOW and --none exclude each other" if nothing else "name at least one WINDOW, or --none"
+        raise UsageError(why, hint=f"Like: enigma-fed peer offline {shlex.quote(ref)} 23:00-07:00")
     here = current()
     with _opened(here, ref, mutating=True) as node:
-        entry = node.peer_offline(ref, list(windows))
+        entry = node.peer_offline(ref, named)
     when = ", ".join(entry.offline_windows)
     expected = f"to be off each day: {when}" if when else "to be on at every time"
     _done(here, entry, f"{_told(entry)} is expected {expected}.")
+    _warn_of_long_absence(here, entry)
+
+
+def _warn_of_long_absence(here: CliContext, entry: PeerView) -> None:
+    from enigma_fed.base import limits
+    from enigma_fed.cli import output
+    from enigma_fed.cli.humane import printable
+    from enigma_fed.wire.windows import minutes_in, parse_windows
+
+    if not here.json and minutes_in(parse_windows(entry.offline_windows)) > limits.AWAY_MINUTES:
+        name = printable(_told(entry))
+        output.advise(
+            f"Warning: less than four hours of a day are left; at all others nobody is told that {name} is "
+            "missing."
+        )
 
 
 def _done(here: CliContext, entry: PeerView, text: str) -> None:

@@ -35,12 +35,13 @@ def _membership(entry: PeerView, now: float) -> Pairs:
 
 def _contact(entry: PeerView, now: float) -> Pairs:
     problem = f"{entry.last_error} ({at(entry.last_error_at, now)})" if entry.last_error else ""
-    alive = f"{entry.liveness}, paused" if entry.paused else entry.liveness
+    untold = entry.paused and "paused" not in entry.liveness_reason
+    alive = f"{entry.liveness}, paused" if untold else entry.liveness
     return [
         ("Liveness", f"{alive} ({entry.liveness_reason})" if entry.liveness_reason else alive),
         ("Last seen", at(entry.last_seen, now)),
         ("Path", _path(entry, now)),
-        ("Next poll", at(entry.next_poll_at, now) if entry.next_poll_at else ""),
+        ("Next poll", _next_poll(entry, now)),
         ("Latency", milliseconds(entry.latency_ms) if entry.latency_ms is not None else ""),
         ("Clock", clock(entry.skew_s)),
         ("Last 24 h", _traffic(entry)),
@@ -48,6 +49,13 @@ def _contact(entry: PeerView, now: float) -> Pairs:
         ("Announced to be off", ", ".join(entry.announced_windows)),
         ("Last problem", problem),
     ]
+
+
+def _next_poll(entry: PeerView, now: float) -> str:
+    if not entry.next_poll_at:
+        return ""
+    why = "; its stream stands)" if entry.stream_since else ")"
+    return at(entry.next_poll_at, now).removesuffix(")") + why
 
 
 def _path(entry: PeerView, now: float) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from enigma_fed.base.errors import PeerNotFound
+from enigma_fed.base.errors import PeerNotFound, PeerUnreachable
 from enigma_fed.cli import output
 from enigma_fed.wire.views import PeerView, PingView
 from tests.cli.fakes import DID, PEER, FakeNode, invoke
@@ -83,12 +83,74 @@ def test_windows_in_which_a_peer_is_off_are_said_and_shown() -> None:
     assert "Announced to be off: 12:00-13:00" in shown
 
 
-@pytest.mark.parametrize("words", [[], ["23:00-07:00", "--none"]])
-def test_either_windows_or_none_are_named(words: list[str]) -> None:
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        ([], "name at least one WINDOW"),
+        ([" , "], "name at least one WINDOW"),
+        (["23:00-07:00", "--none"], "a WINDOW and --none exclude each other"),
+    ],
+)
+def test_either_windows_or_none_are_named(words: list[str], why: str) -> None:
     node = FakeNode()
     refused = invoke("peer", "offline", "cellar", *words, node=node)
     assert (refused.exit_code, node.calls) == (2, [])
     assert "enigma-fed peer offline cellar 23:00-07:00" in refused.err
+    assert why in refused.err
+
+
+@pytest.mark.parametrize("words", [["23:00-07:00, 12:00-13:00"], ["23:00-07:00,", "12:00-13:00"]])
+def test_windows_may_have_commas_in_between_as_in_the_configuration(words: list[str]) -> None:
+    node = FakeNode()
+    assert invoke("peer", "offline", "cellar", *words, node=node).exit_code == 0
+    assert ("peer_offline", "cellar", "23:00-07:00", "12:00-13:00") in node.calls
+
+
+def test_windows_that_leave_little_of_a_day_are_warned_of() -> None:
+    said = invoke("peer", "offline", "cellar", "00:00-23:59", node=FakeNode())
+    assert (said.exit_code, "Warning: less than four hours" in said.err) == (0, True)
+    assert "Warning" not in invoke("peer", "offline", "cellar", "00:00-20:00", node=FakeNode()).err
+    assert invoke("peer", "offline", "cellar", "00:00-23:59", "--json", node=FakeNode()).err == ""
+
+
+def test_the_next_step_names_the_peer() -> None:
+    node = FakeNode(error=PeerUnreachable("it is off", hint="See: enigma-fed peer show PEER"))
+    said = invoke("peer", "ping", "my attic", node=node).err
+    assert "See: enigma-fed peer show 'my attic'" in said
+
+
+def test_what_one_may_take_for_a_command_says_which_it_is() -> None:
+    said = invoke("peer", "resume", "bob", "--data-dir", "/d")
+    assert said.exit_code == 2
+    assert "there is no command 'resume'. Like: enigma-fed --data-dir /d peer pause bob --resume." in said.err
+    assert "peer pause PEER --resume" in invoke("peer", "resume").err
+
+
+def test_no_command_is_described_by_half_a_sentence() -> None:
+    _, _, commands = invoke("peer", "--help").out.partition("Commands:")
+    assert "approve" in commands
+    assert "..." not in commands
+    told = " ".join(invoke("peer", "sync", "--help").out.split())
+    assert "a paused one that is named is asked" in told
+
+
+def test_a_paused_peer_is_told_to_be_so_once() -> None:
+    for reason in ("paused here; heard 0 s ago", "no agent runs here"):
+        paused = msgspec.structs.replace(PEER, paused=True, liveness="up", liveness_reason=reason)
+        shown = invoke("peer", "show", "cellar", node=FakeNode(peers=[paused])).out
+        assert shown.count("paused") == 1
+
+
+def test_the_next_poll_of_a_peer_with_a_stream_says_why_it_is_so_late() -> None:
+    due = msgspec.structs.replace(PEER, next_poll_at="2999-01-01T00:00:00Z")
+    assert "stream stands" not in invoke("peer", "show", "cellar", node=FakeNode(peers=[due])).out
+    streams = msgspec.structs.replace(due, stream_since="2026-11-20T08:00:00Z")
+    [line] = [
+        line
+        for line in invoke("peer", "show", "cellar", node=FakeNode(peers=[streams])).out.splitlines()
+        if line.startswith("Next poll")
+    ]
+    assert line.endswith("; its stream stands)")
 
 
 def test_legacy_says_what_it_means_and_is_shown() -> None:

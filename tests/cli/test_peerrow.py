@@ -140,7 +140,7 @@ Stage:               confirmed, since 2026-11-19 08:50 (1 d ago)
 Liveness:            up (heard 8 s ago)
 Last seen:           2026-11-20 08:59 (8 s ago)
 Path:                tor stream, since 2026-11-20 08:00 (1 h ago)
-Next poll:           2026-11-20 09:50 (in 50 min)
+Next poll:           2026-11-20 09:50 (in 50 min; its stream stands)
 Latency:             340 ms
 Clock:               as ours
 Last 24 h:           1.1 MiB from it, 293 KiB to it
