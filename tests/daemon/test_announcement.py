@@ -102,3 +102,16 @@ async def test_a_peer_with_a_stream_is_told_at_once(build: Build, paris: ManualC
     seen = barn.agent.node.federation.store.observations
     await until(lambda: any(each.away for each in seen.values()), "barn polls")
     assert (await barn.peer(attic)).announced_windows == ["23:00-07:00"]
+
+
+async def test_a_setting_that_waits_for_a_restart_is_warned_of_until_it_is_taken_back(build: Build) -> None:
+    attic = build("attic")
+    await attic.start()
+    other = dataclasses.replace(attic.settings.clock, synchronised="assume")
+    same = dataclasses.replace(attic.settings.clock, synchronised="kernel")
+    changed = other if attic.settings.clock == same else same
+    await attic.agent.reload(dataclasses.replace(attic.settings, clock=changed))
+    waits = "Changed settings wait for a restart of the agent: clock.synchronised."
+    assert waits in (await attic.ask("status")).warnings
+    await attic.agent.reload(attic.settings)
+    assert waits not in (await attic.ask("status")).warnings
