@@ -374,7 +374,7 @@ DATABASES_SET_ASIDE: Final = 3
 
 # History of gauges.
 HISTORY_INTERVAL: Final = 300
-"""How often the history is written, with this node's own gauges: wear of the disk. A short slot's length."""
+"""How often the history is written: wear of the disk. A short slot's length."""
 HISTORY_SHORT_SLOTS: Final = 288
 """Slots of five minutes in the history of one node, a day: size of history.db."""
 HISTORY_LONG_SLOTS: Final = 720

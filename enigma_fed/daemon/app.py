@@ -148,7 +148,7 @@ class RunningNode:
         held.push_async_callback(self._control.close)
         await self._control.start()
         self.federation.start()
-        begin_history(self._history, self._state.current, self.federation, lambda: self._settings)
+        begin_history(self._history, self._state, self.federation, lambda: self._settings)
         self._tasks.start("clock watch", self._clock_state.watch())
         await self._tor.start()
         address = self._listeners.address or "no loopback address"

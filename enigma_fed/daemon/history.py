@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -15,9 +15,9 @@ from enigma_fed.federation.service import Federation
 from enigma_fed.state.history import RINGS, SHORT, Ring
 from enigma_fed.state.historyservice import HistoryService, Series
 from enigma_fed.state.historystore import HistoryStore
+from enigma_fed.state.service import StateService
 from enigma_fed.wire.calling import called
 from enigma_fed.wire.historyview import HistoryView
-from enigma_fed.wire.state import FullState
 from enigma_fed.wire.timestamps import to_text
 from enigma_fed.wire.views import NodeView, PeerView, StatusView
 
@@ -40,13 +40,14 @@ def keep_history(data_dir: Path, own: Did, clock: Clock, tasks: Tasks) -> Histor
 
 def begin_history(
     history: HistoryService,
-    own_state: Callable[[], Awaitable[FullState]],
+    state: StateService,
     federation: Federation,
     settings: Callable[[], Settings],
 ) -> None:
     """Start it over the members of this federation, polled as often as these settings say."""
+    state.sampled = history.note_own
     history.start(
-        own_state,
+        state.current,
         lambda: [node.did for node in federation.store.membership.nodes.nodes],
         lambda: settings().federation.poll_interval,
     )

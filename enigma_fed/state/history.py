@@ -217,6 +217,6 @@ def read_sums(row: Sequence[object]) -> Sums | None:
     return sums if sums.makes_sense else None
 
 
-def until_sample(now: float) -> float:
-    """Seconds until the middle of the next short slot: each gets one sample, even when sleeps last longer."""
+def until_flush(now: float) -> float:
+    """Seconds until the middle of the next short slot: each gets a sample, even when sleeps last longer."""
     return (SHORT.period(now) + 1.5) * SHORT.width - now

@@ -17,13 +17,15 @@ from enigma_fed.base.clock import Clock
 from enigma_fed.base.errors import EnigmaError, StoreDamaged
 from enigma_fed.base.ids import Did
 from enigma_fed.base.tasks import Tasks
-from enigma_fed.state.history import Pending, Ring, Sums, points, together, until_sample
+from enigma_fed.state.history import Pending, Ring, Sums, points, together, until_flush
 from enigma_fed.state.historystore import NAME, HistoryStore, read_file
 from enigma_fed.wire.historyview import HistoryPoint
 from enigma_fed.wire.snapshot import Snapshot
 from enigma_fed.wire.state import FullState
 
 _log = logging.getLogger(__name__)
+_OWN_PAUSE = 60.0
+"""Seconds between two samples of this node at the most."""
 _BEGINS_ANEW = (
     "Start the agent (enigma-fed run): it sets the file aside and begins it anew. Nothing else depends on it."
 )
@@ -53,6 +55,7 @@ class HistoryService:
         self._members: Callable[[], Iterable[Did]] = tuple
         self._interval: Callable[[], float] = lambda: limits.POLL_INTERVAL
         self._pending = Pending()
+        self._own_notes = 0
         self._gone: set[Did] = set()
         self._lock = asyncio.Lock()
         self._opening: asyncio.Future[None] | None = None
@@ -72,6 +75,11 @@ class HistoryService:
     def note(self, did: Did, snapshot: Snapshot, at: float) -> None:
         """A member, or this node, told this state at this Unix time; written by the next flush."""
         self._pending.add(did, snapshot, at)
+
+    def note_own(self, snapshot: Snapshot) -> None:
+        """A sample of this node, for whatever it was taken."""
+        self._own_notes += 1
+        self.note(self._own, snapshot, self._clock.wall())
 
     def forget(self, did: Did) -> None:
         """Delete the history of a removed member, soon."""
@@ -110,10 +118,16 @@ class HistoryService:
             await self._store.close()
 
     async def _run(self, own_state: Callable[[], Awaitable[FullState]]) -> None:
+        due, pause = 0.0, 2.0 * limits.STATE_SAMPLE_INTERVAL  # the first sample tells nothing of the CPU
         while True:
-            self.note(self._own, (await own_state()).snapshot, self._clock.wall())
-            await self._flush()
-            await self._clock.sleep(until_sample(self._clock.wall()))
+            noted, state = self._own_notes, await own_state()
+            if self._own_notes == noted:
+                self.note_own(state.snapshot)
+            if self._clock.boot() >= due:
+                await self._flush()
+                due = self._clock.boot() + until_flush(self._clock.wall())
+            await self._clock.sleep(max(0.1, min(pause, due - self._clock.boot())))
+            pause = _OWN_PAUSE
 
     async def _flush(self) -> None:
         async with self._lock:

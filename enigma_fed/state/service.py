@@ -61,6 +61,8 @@ class StateService:
         self._tor_active = tor_active
         self._tasks = tasks
         self._apps = apps
+        self.sampled: Callable[[Snapshot], None] | None = None
+        """Told of each sample, if it is set."""
         self._gauges: Snapshot | None = None
         self._sampled_at: float | None = None
         self._published_at: float | None = None
@@ -188,6 +190,8 @@ class StateService:
         try:
             self._gauges = await asyncio.to_thread(self._sampler.sample, self._tor_active())
             self._publish_in_time()
+            if self.sampled is not None:
+                self.sampled(self._gauges)
         finally:
             self._sampling = None
 

@@ -18,7 +18,7 @@ from enigma_fed.state.history import (
     read_sums,
     sample,
     together,
-    until_sample,
+    until_flush,
 )
 from enigma_fed.wire.snapshot import App, Snapshot
 from enigma_fed.wire.timestamps import UNIX_MAX, to_text
@@ -193,6 +193,6 @@ def test_what_a_slot_holds_comes_back() -> None:
 
 @given(st.floats(min_value=0, max_value=4e9))
 def test_each_short_slot_gets_a_sample_of_this_node_although_sleeps_last_longer(now: float) -> None:
-    then = now + until_sample(now)
+    then = now + until_flush(now)
     assert SHORT.period(then) == SHORT.period(now) + 1
     assert 100 < then % SHORT.width < 200

@@ -11,7 +11,7 @@ from enigma_fed.base.errors import LockBusy, StoreDamaged, WriteFailed
 from enigma_fed.base.ids import Did
 from enigma_fed.base.tasks import Tasks
 from enigma_fed.state import historystore
-from enigma_fed.state.history import LONG, SHORT, Ring, Sums, until_sample
+from enigma_fed.state.history import LONG, SHORT, Ring, Sums, until_flush
 from enigma_fed.state.historyservice import HistoryFile, HistoryService
 from enigma_fed.state.historystore import NAME, HistoryStore
 from enigma_fed.wire.snapshot import Snapshot
@@ -74,7 +74,7 @@ class Keeper:
 
     async def later(self) -> None:
         """Until the next flush is done."""
-        self.clock.advance(until_sample(self.clock.wall()))
+        self.clock.advance(until_flush(self.clock.wall()))
         await self.settled()
 
     def hear(self, who: Did = ATTIC, state: Snapshot = STATE) -> None:
@@ -123,6 +123,18 @@ async def test_this_nodes_own_gauges_are_kept_every_five_minutes(keeper: Keeper)
     shown = (await keeper.service.series(OWN, SHORT, DAY)).points
     assert [(point.samples, point.heard) for point in shown] == [(1, True)] * 6
     assert shown[0].cpu_usage_percent == 12.0
+
+
+async def test_this_node_is_sampled_each_minute_and_soon_after_the_start_and_when_it_is_anyway(
+    keeper: Keeper, clock: ManualClock
+) -> None:
+    await keeper.begun()
+    for seconds in (20, 60, 60):
+        clock.advance(seconds)
+        await keeper.settled()
+    keeper.service.note_own(STATE)
+    assert await keeper.samples(OWN) == [5]
+    assert keeper.store.writes == 1
 
 
 async def test_a_peer_that_falls_silent_is_shown_as_not_heard(keeper: Keeper) -> None:
