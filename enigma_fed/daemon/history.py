@@ -12,7 +12,7 @@ from enigma_fed.base.ids import Did
 from enigma_fed.base.tasks import Tasks
 from enigma_fed.config import Settings
 from enigma_fed.federation.service import Federation
-from enigma_fed.state.history import RINGS, SHORT, Ring
+from enigma_fed.state.history import RINGS, SHORT, Ring, Totals
 from enigma_fed.state.historyservice import HistoryService, Series
 from enigma_fed.state.historystore import HistoryStore
 from enigma_fed.state.service import StateService
@@ -22,6 +22,7 @@ from enigma_fed.wire.timestamps import to_text
 from enigma_fed.wire.views import NodeView, PeerView, StatusView
 
 _STEPS: Final = {ring.width: ring for ring in RINGS}
+_MIB: Final = 1024 * 1024
 _FORM: Final = "A time is a number and its unit: 24h, 30m, 7d."
 
 
@@ -91,9 +92,10 @@ async def of_this_node(
 
 
 def _view(
-    series: Series, did: str, name: str, resolution_s: int, totals: tuple[int | None, int | None]
+    series: Series, did: str, name: str, resolution_s: int, told: tuple[int | None, int | None]
 ) -> HistoryView:
-    mem_total, disk_total = totals
+    mem_total, disk_total = told
+    totals = series.totals or Totals()
     return HistoryView(
         did=did,
         name=name,
@@ -101,7 +103,7 @@ def _view(
         since=to_text(max(0, series.since)),
         until=to_text(series.until),
         points=series.points,
-        mem_total_bytes=mem_total,
-        disk_total_bytes=disk_total,
+        mem_total_bytes=mem_total or totals.mem * _MIB or None,
+        disk_total_bytes=disk_total or totals.disk * _MIB or None,
         problem=series.problem,
     )

@@ -110,6 +110,13 @@ def _mib(kib: int | None) -> int | None:
     return None if kib is None else min((kib + _KIB_IN_MIB // 2) // _KIB_IN_MIB, _MIB_MAX)
 
 
+class Totals(NamedTuple):
+    """What a node has, in MiB; 0 when it did not tell."""
+
+    mem: int = 0
+    disk: int = 0
+
+
 class Key(NamedTuple):
     """One slot of one node at one time."""
 
@@ -123,6 +130,7 @@ class Pending:
 
     def __init__(self, room: int = 2 * len(RINGS) * (limits.PEERS + 1)) -> None:
         self._sums: dict[Key, Sums] = {}
+        self._totals: dict[Did, Totals] = {}
         self._room = room
 
     def __len__(self) -> int:
@@ -138,6 +146,13 @@ class Pending:
                 self._sums[key] = known.plus(new)
             elif len(self._sums) < self._room:
                 self._sums[key] = new
+        if did in self._totals or len(self._totals) < self._room:
+            self._totals[did] = Totals(_mib(snapshot.mem_total_kib) or 0, _mib(snapshot.disk_total_kib) or 0)
+
+    def take_totals(self) -> Mapping[Did, Totals]:
+        """What each node last told of its sizes since the last flush; none is pending then."""
+        taken, self._totals = self._totals, {}
+        return taken
 
     def take(self) -> Mapping[Key, Sums]:
         """All of it, to be written; nothing is pending then."""
@@ -147,6 +162,7 @@ class Pending:
     def forget(self, did: Did) -> None:
         """Drop what was heard of this node."""
         self._sums = {key: sums for key, sums in self._sums.items() if key.did != did}
+        self._totals.pop(did, None)
 
     def of(self, did: Did, ring: Ring) -> Mapping[int, Sums]:
         """What is pending of this node in this ring, by period."""

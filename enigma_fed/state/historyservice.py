@@ -17,8 +17,8 @@ from enigma_fed.base.clock import Clock
 from enigma_fed.base.errors import EnigmaError, StoreDamaged
 from enigma_fed.base.ids import Did
 from enigma_fed.base.tasks import Tasks
-from enigma_fed.state.history import Pending, Ring, Sums, points, together, until_flush
-from enigma_fed.state.historystore import NAME, HistoryStore, read_file
+from enigma_fed.state.history import Pending, Ring, Sums, Totals, points, together, until_flush
+from enigma_fed.state.historystore import NAME, HistoryStore, read_file, totals_in_file
 from enigma_fed.wire.historyview import HistoryPoint
 from enigma_fed.wire.snapshot import Snapshot
 from enigma_fed.wire.state import FullState
@@ -39,6 +39,8 @@ class Series:
     since: int
     until: int
     problem: str = ""
+    totals: Totals | None = None
+    """By the file, without an agent."""
 
 
 class HistoryService:
@@ -153,7 +155,7 @@ class HistoryService:
     async def _write(self) -> None:
         heard, gone = self._pending.take(), frozenset(self._gone)
         if heard:
-            await self._store.add(heard)
+            await self._store.add(heard, self._pending.take_totals())
             self.counts.update(flushes=1, slots=len(heard))
         for did in gone:
             await self._store.forget(did)
@@ -204,13 +206,14 @@ class HistoryFile:
         """The slots of a node in the last `since_s` seconds; raises StoreDamaged."""
         now = self._now()
         periods = ring.periods(now - since_s, now)
-        found, problem = None, ""
+        found, problem, totals = None, "", Totals()
         try:
             found = await asyncio.to_thread(read_file, self._data_dir, (did, self._own), ring, periods)
+            totals = await asyncio.to_thread(totals_in_file, self._data_dir, did)
         except StoreDamaged as error:
             raise StoreDamaged(f"{NAME} is damaged", hint=_BEGINS_ANEW) from error
         except EnigmaError as error:
             problem = f"The history of gauges cannot be read: {error}"
         node, ours = found or ({}, {})
         shown = points(ring, periods, node, ours, self._interval)
-        return Series(shown, int(now) - since_s, int(now), problem)
+        return Series(shown, int(now) - since_s, int(now), problem, totals)

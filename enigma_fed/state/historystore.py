@@ -12,7 +12,7 @@ from typing import Final
 from enigma_fed.base import limits
 from enigma_fed.base.errors import StoreDamaged
 from enigma_fed.base.ids import Did
-from enigma_fed.state.history import RINGS, Key, Ring, Sums, read_sums
+from enigma_fed.state.history import RINGS, Key, Ring, Sums, Totals, read_sums
 from enigma_fed.storage import sqlitefile
 from enigma_fed.storage.sqlite import Database, Work
 from enigma_fed.storage.sqlitefile import Connection, Schema, Synchronous
@@ -20,7 +20,10 @@ from enigma_fed.storage.sqlitefile import Connection, Schema, Synchronous
 NAME: Final = "history.db"
 _MAGIC: Final = b"SQLite format 3\x00"
 _COLUMNS: Final = Sums._fields
-_NODES: Final = "CREATE TABLE node (id INTEGER PRIMARY KEY, did TEXT NOT NULL UNIQUE) STRICT"
+_NODES: Final = (
+    "CREATE TABLE node (id INTEGER PRIMARY KEY, did TEXT NOT NULL UNIQUE,"
+    " mem_total INTEGER NOT NULL DEFAULT 0, disk_total INTEGER NOT NULL DEFAULT 0) STRICT"
+)
 _SLOTS: Final = (
     "CREATE TABLE slot (slot INTEGER NOT NULL, node INTEGER NOT NULL, period INTEGER NOT NULL,"
     " heard INTEGER NOT NULL, cpu_count INTEGER NOT NULL, cpu INTEGER NOT NULL, mem_count INTEGER NOT NULL,"
@@ -35,6 +38,10 @@ _ADD: Final = (
     + ", ".join(f"{name} = iif(period = excluded.period, {name}, 0) + excluded.{name}" for name in _COLUMNS)
 )
 _READ: Final = f"SELECT {', '.join(_COLUMNS)} FROM slot WHERE slot = ? AND node = ? AND period = ?"  # noqa: S608
+_TOTALS: Final = (
+    "UPDATE node SET mem_total = ?1, disk_total = ?2"
+    " WHERE did = ?3 AND (mem_total, disk_total) IS NOT (?1, ?2)"
+)
 _NODE: Final = "SELECT id FROM node WHERE did = ?"
 
 
@@ -73,12 +80,12 @@ class HistoryStore:
         """Let go of the file."""
         await self._database.close()
 
-    async def add(self, heard: Mapping[Key, Sums]) -> None:
+    async def add(self, heard: Mapping[Key, Sums], totals: Mapping[Did, Totals] | None = None) -> None:
         """Add to the slots, in one transaction, of at most limits.PEERS nodes and this one.
 
         Raises WriteFailed, StoreDamaged, LockBusy, TryLater.
         """
-        await self._change(lambda connection: _add(connection, heard))
+        await self._change(lambda connection: _add(connection, heard, totals or {}))
 
     async def keep_only(self, dids: Collection[Did]) -> None:
         """Delete the rows of everybody else; raises what `add` raises."""
@@ -114,6 +121,17 @@ def read(connection: Connection, did: Did, ring: Ring, periods: range) -> dict[i
     return found
 
 
+def totals_in_file(data_dir: Path, did: Did) -> Totals:
+    """What a node last told of its sizes, without an agent. Blocks; raises what `look` raises."""
+    if look(data_dir) is None:
+        return Totals()
+    with sqlitefile.reading(data_dir / NAME) as connection:
+        asked = "SELECT mem_total, disk_total FROM node WHERE did = ?"
+        row = connection.execute(asked, (str(did),)).fetchone()
+    sound = row is not None and all(type(number) is int and 0 <= number <= 2**33 for number in row)
+    return Totals(*row) if sound else Totals()
+
+
 def look(data_dir: Path) -> int | None:
     """How many nodes the file has a history of, without an agent; None when there is no file.
 
@@ -145,13 +163,14 @@ def forget_in_file(data_dir: Path, did: Did) -> None:
         sqlitefile.change(data_dir / NAME, SCHEMA, lambda connection: _forget(connection, str(did)))
 
 
-def _add(connection: Connection, heard: Mapping[Key, Sums]) -> None:
+def _add(connection: Connection, heard: Mapping[Key, Sums], totals: Mapping[Did, Totals]) -> None:
     ids = dict(connection.execute("SELECT did, id FROM node"))
     new = {str(key.did) for key in heard} - ids.keys()
     for did in sorted(new)[: max(0, limits.PEERS + 1 - len(ids))]:
         ids[did] = connection.execute("INSERT INTO node (did) VALUES (?)", (did,)).lastrowid
     rows = (_row(key, ids.get(str(key.did)), sums) for key, sums in heard.items())
     connection.executemany(_ADD, (row for row in rows if row[1] is not None))
+    connection.executemany(_TOTALS, ((*each, str(did)) for did, each in totals.items()))
 
 
 def _row(key: Key, node: int | None, sums: Sums) -> tuple[int | None, ...]:

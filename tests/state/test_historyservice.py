@@ -31,11 +31,11 @@ class FaultyStore(HistoryStore):
     fault: Exception | None = None
     writes = 0
 
-    async def add(self, heard: object) -> None:
+    async def add(self, heard: object, totals: object = None) -> None:
         self.writes += 1
         if self.fault is not None:
             raise self.fault
-        await super().add(heard)  # type: ignore[arg-type]
+        await super().add(heard, totals)  # type: ignore[arg-type]
 
     async def read(self, did: Did, ring: Ring, periods: range) -> dict[int, Sums]:
         if self.fault is not None:
