@@ -56,6 +56,8 @@ async def test_the_marks_follow_what_is_renamed(federation: Federation) -> None:
 class Outgoing:
     """What of the courier is shown."""
 
+    cut_off = False
+
     def __init__(self, since: float | None, refused: str | None) -> None:
         self.since, self.why = since, refused
 

@@ -116,7 +116,7 @@ async def test_the_next_reply_on_the_same_connection_is_counted_anew(session: ai
 
 
 async def test_every_connection_to_a_peer_is_bounded() -> None:
-    connector = OnionConnector(lambda: None, b"k" * 16, lambda onion: None)
+    connector = OnionConnector(lambda: None, b"k" * 16, lambda onion: None, lambda: True)
     assert isinstance(connector._factory(), BoundedReplies)
     await connector.close()
 
