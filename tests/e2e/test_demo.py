@@ -103,7 +103,8 @@ def test_keep_stays_up_and_its_printed_commands_work() -> None:
                 commands.append(shlex.split(line.decode()))
             if b"peer ping" in line:
                 break
-        assert [command[3:] for command in commands[:2]] == [["peer", "list"], ["peer", "list"]]
+        assert all((command[1], command[3]) == ("--config", "--data-dir") for command in commands)
+        assert [command[5:] for command in commands[:2]] == [["peer", "list"], ["peer", "list"]]
         for command in commands:
             environment = os.environ | {"XDG_RUNTIME_DIR": str(folder / "run")}
             done = subprocess.run(command, capture_output=True, check=False, timeout=60, env=environment)
