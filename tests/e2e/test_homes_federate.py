@@ -108,14 +108,17 @@ async def test_invariant_9_an_agent_connects_to_its_own_tor_and_to_nothing_else(
     pair: tuple[AgentProcess, AgentProcess],
 ) -> None:
     for agent in pair:
-        tor = (await status(agent)).tor
+        seen = await status(agent)
+        tor, admin = seen.tor, seen.admin
         assert tor is not None
         assert agent.pid is not None
         listening = psutil.Process(tor.pid).net_connections("tcp")
         own_tor_ports = {each.laddr.port for each in listening if each.status == psutil.CONN_LISTEN}
         for connection in psutil.Process(agent.pid).net_connections("inet"):
-            assert connection.raddr
-            assert connection.raddr.port in own_tor_ports
+            if connection.status == psutil.CONN_LISTEN:
+                assert "{}:{}".format(*connection.laddr) == admin
+            else:
+                assert connection.raddr.port in own_tor_ports
 
 
 async def test_kill_9_of_an_agent_keeps_onion_and_members_and_sync_resumes(
