@@ -14,13 +14,14 @@ ROOMS = {
     "rpc": "it serves any feature: features come in through its method table, never by import",
     "state": "the state of this home does not depend on who asks for it",
     "federation": "feature rooms are tied together in daemon/app.py and nowhere else",
+    "registry": "feature rooms are tied together in daemon/ and nowhere else",
     "config.py": "settings are read before anything is put together",
     "daemon": "the composition root runs without a terminal and without the demo",
     "demo": "tests start it without the command line",
     "cli": "nothing imports the command line",
 }
 # Rooms that offer something to users side by side; one must be removable without the others noticing.
-FEATURE_ROOMS = {"federation"}
+FEATURE_ROOMS = {"federation", "registry"}
 # The package itself (version only) and `python -m enigma_fed`.
 EXEMPT = {"__init__.py", "__main__.py"}
 

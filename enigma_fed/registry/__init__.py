@@ -1,0 +1,1 @@
+"""The identity registry: encrypted envelopes in, encrypted envelopes out (docs/REGISTRY.md)."""
