@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Hashable, Iterator
 from contextlib import contextmanager
 from types import MappingProxyType
 from typing import Any, Final, cast
@@ -228,8 +228,7 @@ class BoundedConnection(RequestHandler):
             self._server.log_failure(exc)
         if request.writer.output_size > 0:
             raise ConnectionError("the answer has begun already")
-        text = "failed\n" if failed else "bad request\n"
-        response = web.Response(status=status, text=text, headers={"Server": SERVER_NAME})
+        response = self._server.answer_broken(status)
         response.force_close()
         return response
 
@@ -285,22 +284,32 @@ class BoundedServer(web.Server):
         note: Callable[[str], None],
         traffic: Traffic,
         most: int | None = None,
+        few: int | None = None,
     ) -> None:
         """`note` is told of every request that `handle` never sees or fails at, in one word.
 
-        `traffic` counts the bytes of whoever proves itself. `most` bounds the connections of whoever is no
-        member (`Places`).
+        `traffic` counts the bytes of whoever proves itself. `most` and `few` bound the connections of whoever
+        is no member (`Places`).
         """
         options: dict[str, Any] = dict(_OPTIONS)
         super().__init__(handle, **options)
         self.note = note
         self.traffic = traffic
-        self.places: Places[BoundedConnection] = Places(_worth, most)
+        self.places: Places[BoundedConnection] = Places(_worth, most, few)
         self._failures = TokenBucket(limits.FAILURES_LOGGED / 3600, limits.FAILURES_LOGGED)
 
     def __call__(self) -> RequestHandler:
         """The protocol of a new connection."""
         return BoundedConnection(self, loop=self._loop, **self._kwargs)
+
+    def origin(self, connection: BoundedConnection) -> Hashable:
+        """Who may hold only a few of the places: its circuit, or None where nobody can tell."""
+        return connection.circuit
+
+    def answer_broken(self, status: int) -> web.Response:
+        """What whoever sends no HTTP (400) or meets an error of this program (500) gets."""
+        text = "failed\n" if status >= _SERVER_ERROR else "bad request\n"
+        return web.Response(status=status, text=text, headers={"Server": SERVER_NAME})
 
     def log_failure(self, error: BaseException | None) -> None:
         """Log an error of this program, now and then: a caller who finds one must not fill the log."""
@@ -311,7 +320,7 @@ class BoundedServer(web.Server):
         """Take a connection; when there are too many, one that no member has proved itself on ends."""
         super().connection_made(handler, transport)
         assert isinstance(handler, BoundedConnection)
-        self._evict(self.places.arrive(handler, handler.circuit))
+        self._evict(self.places.arrive(handler, self.origin(handler)))
 
     def connection_lost(self, handler: RequestHandler, exc: BaseException | None = None) -> None:
         """A connection has ended."""

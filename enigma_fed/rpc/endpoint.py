@@ -6,7 +6,6 @@ Reads one bounded body, lets the gate decide, runs the method, signs the reply o
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -14,7 +13,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from aiohttp import HttpVersion11, StreamReader, web
+from aiohttp import web
 
 from enigma_fed.base import limits
 from enigma_fed.base.clock import Clock
@@ -22,15 +21,14 @@ from enigma_fed.base.errors import EnigmaError, WireError
 from enigma_fed.base.ids import Did
 from enigma_fed.base.rpc_errors import (
     Busy,
-    MalformedRequest,
     NotAllowed,
     RpcError,
     Stale,
-    TooLarge,
     UnsupportedMedia,
 )
 from enigma_fed.identity.nodekey import NodeKey
 from enigma_fed.rpc import rules
+from enigma_fed.rpc.body import read_body
 from enigma_fed.rpc.challenge import Challenger
 from enigma_fed.rpc.circuits import Circuit, Circuits
 from enigma_fed.rpc.connections import SERVER_NAME, BoundedConnection, BoundedServer, Connections
@@ -150,7 +148,7 @@ class RpcEndpoint:
         passage = Passage(BodyForm.JSON)
         try:
             passage.form = _read_form(request)
-            body = await _read_body(request)
+            body = await read_body(request)
             if self._connections.active >= limits.REQUESTS_IN_FLIGHT:
                 raise Busy("too many requests at once")
         except (RpcError, WireError) as error:
@@ -303,38 +301,3 @@ def _read_form(request: web.BaseRequest) -> BodyForm:
     if form is None:
         raise UnsupportedMedia("the content type must be application/json or application/cbor")
     return form
-
-
-async def _read_body(request: web.BaseRequest) -> bytes:
-    """The body, in bounded time and size; raises UnsupportedMedia, TooLarge, MalformedRequest."""
-    if request.version > HttpVersion11:
-        raise MalformedRequest("HTTP/1.1 is spoken here")
-    if "Content-Encoding" in request.headers:
-        raise UnsupportedMedia("bodies are not compressed")
-    if request.headers.get("Transfer-Encoding", "chunked").lower() != "chunked":
-        raise UnsupportedMedia("bodies are not encoded")
-    length = request.content_length or 0
-    if length > limits.REQUEST_BYTES:
-        raise _too_large()
-    content = request.content
-    try:
-        if length and content.is_eof():
-            return content.read_nowait()  # the usual case: it came together with its header
-        async with asyncio.timeout(limits.READ_TIMEOUT):
-            return await _read_chunks(content)
-    except (TimeoutError, OSError, web.RequestPayloadError, RuntimeError):
-        # RuntimeError is aiohttp's word for a connection that ended before the first read.
-        raise MalformedRequest("its body did not come") from None
-
-
-async def _read_chunks(content: StreamReader) -> bytes:
-    body = bytearray()
-    while chunk := await content.readany():
-        body += chunk
-        if len(body) > limits.REQUEST_BYTES:
-            raise _too_large()
-    return bytes(body)
-
-
-def _too_large() -> TooLarge:
-    return TooLarge(f"a request has at most {limits.REQUEST_BYTES} bytes")

@@ -9,7 +9,7 @@ listener needs as many circuits as it has places, and a newcomer stays until as 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from typing import Generic, TypeVar
 
 from enigma_fed.base import limits
@@ -21,18 +21,20 @@ T = TypeVar("T")
 class Places(Generic[C]):
     """The connections of one listener; each method says whose connection has to end for it."""
 
-    def __init__(self, worth: Callable[[C], int], most: int | None = None) -> None:
+    def __init__(self, worth: Callable[[C], int], most: int | None = None, few: int | None = None) -> None:
         """Of a connection that waits for a request `worth` is 0, of any other more: that one goes later.
 
-        `most` is how many strangers' connections there may be, limits.CONNECTIONS_INBOUND if None.
+        `most` is how many strangers' connections there may be, limits.CONNECTIONS_INBOUND if None; `few` how
+        many by one circuit, limits.CONNECTIONS_PER_CIRCUIT if None.
         """
         self._worth = worth
         self._most = most
-        self._strangers: dict[C, int | None] = {}
-        """By arrival, with the circuit's number (None: the listener cannot tell)."""
-        self._members: dict[C, tuple[bytes, int | None]] = {}
+        self._few = few
+        self._strangers: dict[C, Hashable] = {}
+        """By arrival, with the circuit or what else names where it came from (None: nobody can tell)."""
+        self._members: dict[C, tuple[bytes, Hashable]] = {}
         """By last use, with the member's key."""
-        self._on_circuit: Counter[int | None] = Counter()
+        self._on_circuit: Counter[Hashable] = Counter()
         self._of_key: Counter[bytes] = Counter()
 
     def __len__(self) -> int:
@@ -48,11 +50,13 @@ class Places(Generic[C]):
         """How many connections are members'."""
         return len(self._members)
 
-    def arrive(self, connection: C, circuit: int | None) -> C | None:
+    def arrive(self, connection: C, circuit: Hashable) -> C | None:
         """Take a new connection; returns the one that has to end, which can be the new one."""
         self._strangers[connection] = circuit
         self._on_circuit[circuit] += 1
-        if circuit is not None and self._on_circuit[circuit] > limits.CONNECTIONS_PER_CIRCUIT:
+        if circuit is not None and self._on_circuit[circuit] > (
+            limits.CONNECTIONS_PER_CIRCUIT if self._few is None else self._few
+        ):
             return self._oldest(circuit)
         if len(self._strangers) > (limits.CONNECTIONS_INBOUND if self._most is None else self._most):
             return self._oldest(self._fullest())
@@ -83,11 +87,11 @@ class Places(Generic[C]):
         elif connection in self._strangers:
             _less(self._on_circuit, self._strangers.pop(connection))
 
-    def _fullest(self) -> int | None:
+    def _fullest(self) -> Hashable:
         """The circuit with most strangers' connections; of equal ones that of the oldest."""
         return Counter(self._strangers.values()).most_common(1)[0][0]
 
-    def _oldest(self, circuit: int | None) -> C:
+    def _oldest(self, circuit: Hashable) -> C:
         return self._least(each for each, its in self._strangers.items() if its == circuit)
 
     def _least(self, connections: Iterable[C]) -> C:

@@ -138,3 +138,8 @@ def test_nothing_is_left_of_those_who_left(events: list[tuple[int, str, int]]) -
         made.leave(number)
     assert not made._on_circuit
     assert not made._of_key
+
+
+def test_a_listener_can_have_a_bound_of_its_own_for_one_origin(places: Make) -> None:
+    made: Places[str] = Places(lambda connection: 0, most=4, few=2)
+    assert arrive(made, ("a", 1), ("b", 1), ("c", 1), ("d", 2), ("e", 2)) == [None, None, "a", None, None]
