@@ -153,8 +153,9 @@ async def test_invariant_6_the_publishers_removal_ends_it_too(pair: Pair) -> Non
     await pair.publisher.ask("peer_remove", "cellar")
     await pair.until(lambda: not pair.stands)
     publish_app(pair, "secret")
-    pair.clock.advance(limits.STATE_GAP)
-    await pair.until(lambda: any(app.status == "secret" for app in published(pair)))
+    await pair.until(
+        lambda: any(app.status == "secret" for app in published(pair)), seconds=2 * limits.STATE_GAP
+    )
     for _ in range(50):  # turns in which a frame would come: both ends are in this process
         await asyncio.sleep(0)
     assert all(app.status != "secret" for app in pair.seen().apps)
