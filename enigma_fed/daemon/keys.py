@@ -1,4 +1,4 @@
-"""Where the node's two keys are: credentials of its service (systemd.exec(5)), else key files.
+"""Where the node's keys are: credentials of its service (systemd.exec(5)), else key files.
 
 `identity/node.did` in the data folder says that the node key was a credential once: the folder is a
 node then, and no other key may take its place.
@@ -6,6 +6,7 @@ node then, and no other key may take its place.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -16,10 +17,11 @@ from enigma_fed.identity import files as identity_files
 from enigma_fed.identity.nodekey import NodeKey
 from enigma_fed.storage import secretfile
 from enigma_fed.storage.disk import Disk
-from enigma_fed.transports.tor.onionkey import OnionKey
+from enigma_fed.transports.tor.onionkey import SEED_BYTES, OnionKey
 
 NODE_KEY: Final = "node.key"
 ONION_KEY: Final = "onion.key"
+PUBLIC_KEY: Final = "public.key"
 RESTORE: Final = "Restore it from a backup; or move the whole data folder away and start anew."
 _START: Final = "Start the service; commands go through it then: sudo systemctl start enigma-fed"
 
@@ -62,8 +64,32 @@ def load_node_key(paths: Paths) -> NodeKey:
 
 def load_onion_key(paths: Paths) -> OnionKey:
     """The onion's key; raises LooseModes, StoreDamaged."""
-    given = _credential(paths, ONION_KEY)
-    path = given or paths.onion_key
+    return _load_onion_key(_credential(paths, ONION_KEY), paths.onion_key)
+
+
+def load_public_key(paths: Paths) -> OnionKey | None:
+    """The key of the onion for strangers, None before the first service; raises LooseModes, StoreDamaged."""
+    given = _credential(paths, PUBLIC_KEY)
+    if given is None and not paths.public_key.exists():
+        return None
+    return _load_onion_key(given, paths.public_key)
+
+
+def load_or_make_public_key(paths: Paths, random: Callable[[int], bytes]) -> OnionKey:
+    """The same key, made now if need be, by who holds the folder's lock.
+
+    Raises LooseModes, StoreDamaged, WriteFailed.
+    """
+    found = load_public_key(paths)
+    if found is None:
+        found = OnionKey.generate(random(SEED_BYTES))
+        secretfile.write_new(paths.public_key, found.to_pem())
+    return found
+
+
+def _load_onion_key(given: Path | None, path: Path) -> OnionKey:
+    """From a credential, else from a file."""
+    path = given or path
     try:
         return OnionKey.from_pem(secretfile.read_credential(path) if given else secretfile.read(path))
     except NotInitialised:

@@ -8,7 +8,7 @@ import resource
 import socket
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from aiohttp import web
 
@@ -19,6 +19,9 @@ from enigma_fed.rpc.endpoint import RpcEndpoint
 from enigma_fed.transports.tor.endpoint import Endpoint
 from enigma_fed.transports.tor.proxyline import OnionListener
 
+_NEVER_EMPTY: Final = frozenset({"tor.listen", "registry.onion_listen"})
+"""Settings whose listener cannot be done without."""
+
 
 @dataclass(frozen=True, slots=True)
 class OnionPort:
@@ -28,16 +31,18 @@ class OnionPort:
     """`ADDR:PORT`."""
     fixed: bool
     """Whether that tor's torrc names the port; otherwise a free one does as well."""
+    option: str = "tor.listen"
+    """The setting that names it."""
 
     def bind(self) -> socket.socket:
         """The listening socket; raises PortInUse, OperationFailed."""
         host, port = parse_listen(self.listen)
         try:
-            return bind_loopback(host, port, option="tor.listen")
+            return bind_loopback(host, port, option=self.option)
         except PortInUse:
             if self.fixed:
                 raise
-            return bind_loopback(host, 0, option="tor.listen")
+            return bind_loopback(host, 0, option=self.option)
 
 
 OnionDoor: TypeAlias = Path | OnionPort
@@ -108,7 +113,7 @@ def bind_loopback(host: str, port: int, option: str = "rpc.listen") -> socket.so
         listening.close()
         shown = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         if error.errno == errno.EADDRINUSE:
-            none = " (empty for none)" if option != "tor.listen" else ""
+            none = "" if option in _NEVER_EMPTY else " (empty for none)"
             variable = f"ENIGMA_FED_{option.upper().replace('.', '__')}"
             hint = f"Stop the other program, or set {option} ({variable}) to another port{none}."
             raise PortInUse(shown, hint=hint) from None

@@ -70,6 +70,11 @@ class Paths:
         return self.data_dir / "tor" / "onion.key"
 
     @property
+    def public_key(self) -> Path:
+        """The key of the onion for strangers, once a service was published on it."""
+        return self.data_dir / "tor" / "public.key"
+
+    @property
     def tor_dir(self) -> Path:
         """Tor's folder, with our key of the onion beside tor's own files."""
         return self.data_dir / "tor"
@@ -102,6 +107,10 @@ class Paths:
     def rpc_socket(self) -> Path:
         """Where the agent's RPC takes what comes through the onion."""
         return self.runtime_dir / ("agent.rpc.sock" if self.is_system else f"{self.id}.rpc.sock")
+
+    def public_socket(self, service: str) -> Path:
+        """Where a service takes what comes through the onion for strangers; its name has few characters."""
+        return self.runtime_dir / (f"{service}.sock" if self.is_system else f"{self.id}.{service}.sock")
 
 
 _Named: TypeAlias = str | os.PathLike[str] | None

@@ -170,3 +170,30 @@ def test_a_credential_that_is_no_key_is_damaged(service: Paths, content: bytes) 
         keys.load_node_key(service)
     with pytest.raises(StoreDamaged, match=r"onion\.key"):
         keys.load_onion_key(service)
+
+
+def test_the_key_for_strangers_is_made_once_and_is_another_than_the_peers(
+    paths: Paths, settings: Settings
+) -> None:
+    initialise(paths, settings)
+    assert keys.load_public_key(paths) is None
+    made = keys.load_or_make_public_key(paths, lambda count: b"\x23" * count)
+    assert keys.load_or_make_public_key(paths, lambda count: b"\x24" * count) == made
+    assert keys.load_public_key(paths) == made == OnionKey(b"\x23" * 32)
+    assert made != load_keys(paths)[1]
+    assert paths.public_key.stat().st_mode & 0o777 == 0o600
+
+
+def test_the_key_for_strangers_may_be_a_credential_too(service: Paths) -> None:
+    assert service.credentials_dir is not None
+    give(service.credentials_dir, keys.PUBLIC_KEY, OnionKey(b"\x25" * 32).to_pem())
+    assert keys.load_or_make_public_key(service, lambda count: b"\x24" * count) == OnionKey(b"\x25" * 32)
+    assert not service.public_key.exists()
+
+
+def test_a_damaged_key_for_strangers_is_no_reason_for_a_new_one(paths: Paths, settings: Settings) -> None:
+    initialise(paths, settings)
+    keys.load_or_make_public_key(paths, lambda count: b"\x23" * count)
+    paths.public_key.write_bytes(b"nothing")
+    with pytest.raises(StoreDamaged, match=r"public\.key"):
+        keys.load_or_make_public_key(paths, lambda count: b"\x24" * count)

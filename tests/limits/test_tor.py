@@ -98,7 +98,7 @@ def test_streams_of_one_circuit() -> None:
 
 def test_proof_of_work_lets_no_more_callers_wait_than_there_are_connections_for() -> None:
     """limits.TOR_POW_QUEUE_RATE and limits.TOR_POW_QUEUE_BURST, in both ways to tell tor."""
-    line = add_onion_line(bytes(64), 80, "127.0.0.1:1", pow_defence=True)
+    line = add_onion_line(bytes(64), ((80, "127.0.0.1:1"),), pow_defence=True)
     assert f"PoWQueueRate={limits.TOR_POW_QUEUE_RATE} PoWQueueBurst={limits.TOR_POW_QUEUE_BURST}" in line
     values = TorrcValues(
         *(Path("/data") / name for name in ("state", "control", "cookie", "log")),

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 from pathlib import Path
 from typing import Self
 
+import nacl.bindings
+
+from enigma_fed.base.ids import OnionAddress
 from enigma_fed.transports.tor.endpoint import Endpoint
+
+_EXPANDED_KEY_BYTES = 64
 
 
 class FakeControl:
@@ -28,8 +34,6 @@ class FakeControl:
         self.hangs = False
         self.lines: list[str] = []
         self.onions: set[str] = set()
-        self.label = ""
-        """The onion that an ADD_ONION adds."""
         self.connections = 0
         self._writers: list[asyncio.StreamWriter] = []
 
@@ -94,8 +98,9 @@ class FakeControl:
         if word == "GETINFO":
             return self._info(rest)
         if word == "ADD_ONION":
-            self.onions.add(self.label)
-            return f"250-ServiceID={self.label}\r\n250 OK"
+            label = _label(rest)
+            self.onions.add(label)
+            return f"250-ServiceID={label}\r\n250 OK"
         if word == "DEL_ONION":
             self.onions.discard(rest)
         return "250 OK"
@@ -106,3 +111,12 @@ class FakeControl:
         return (
             f"250-{key}={self.info[key]}\r\n250 OK" if key in self.info else f'552 Unrecognized key "{key}"'
         )
+
+
+def _label(words: str) -> str:
+    """The 56 characters of the onion of a line `ED25519-V3:BASE64 …`; it takes anything for a key."""
+    expanded = base64.b64decode(words.partition(" ")[0].partition(":")[2])
+    if len(expanded) != _EXPANDED_KEY_BYTES:
+        return "unknown"
+    public = nacl.bindings.crypto_scalarmult_ed25519_base_noclamp(expanded[:32])
+    return str(OnionAddress(public)).removesuffix(".onion")

@@ -22,7 +22,7 @@ KEY = bytes(range(64))
 
 
 def test_an_onion_dies_with_its_connection_and_has_its_limits() -> None:
-    line = add_onion_line(KEY, 80, "127.0.0.1:8786", pow_defence=True)
+    line = add_onion_line(KEY, ((80, "127.0.0.1:8786"),), pow_defence=True)
     assert line == (
         f"ADD_ONION ED25519-V3:{base64.b64encode(KEY).decode()} Flags=MaxStreamsCloseCircuit MaxStreams=32 "
         "PoWDefensesEnabled=1 PoWQueueRate=100 PoWQueueBurst=400 Port=80,127.0.0.1:8786"
@@ -31,7 +31,7 @@ def test_an_onion_dies_with_its_connection_and_has_its_limits() -> None:
 
 
 def test_a_tor_without_proof_of_work_gets_no_word_of_it() -> None:
-    assert "PoW" not in add_onion_line(KEY, 80, "127.0.0.1:1", pow_defence=False)
+    assert "PoW" not in add_onion_line(KEY, ((80, "127.0.0.1:1"),), pow_defence=False)
 
 
 @pytest.mark.parametrize("password", ["plain", 'with "quotes" and \\', "äöü\r\nSIGNAL SHUTDOWN"])

@@ -12,7 +12,10 @@ from enigma_fed.base.errors import ConfigError, TorControlFailed, TorFailed
 from enigma_fed.base.tasks import Tasks
 from enigma_fed.transports.tor.binary import TorBinary
 from enigma_fed.transports.tor.control import EventKind, TorEvent
+from enigma_fed.transports.tor.endpoint import Endpoint
 from enigma_fed.transports.tor.onionkey import OnionKey
+from enigma_fed.transports.tor.public import OnionEntry, PublicOnion
+from enigma_fed.transports.tor.repair import Repair
 from enigma_fed.transports.tor.service import ManagedTor, TorOff, TorSettings
 from enigma_fed.transports.tor.status import TorPhase, TorStatus
 from enigma_fed.transports.tor.supervision import TorNeeds
@@ -122,6 +125,7 @@ async def test_every_change_is_told_once(tmp_path: Path) -> None:
 
 async def test_off_is_off() -> None:
     off = TorOff()
+    off.publish(None)
     await off.start()
     assert off.status.phase is TorPhase.OFF
     assert off.socks is None
@@ -163,3 +167,57 @@ async def test_the_owners_lines_change_in_a_running_tor_only_if_it_takes_them(
     assert await tor.change_extra(None)
     assert "NumCPUs" not in torrc.read_text(encoding="utf-8")
     assert link.reloads == 2
+
+
+STRANGERS = PublicOnion(OnionKey(b"\2" * 32), (OnionEntry(8443, Endpoint.unix("/run/registry.sock")),))
+
+
+async def test_the_torrc_of_a_start_carries_what_is_published_already(tmp_path: Path) -> None:
+    supervised = Supervised(tmp_path, "exit 3")
+    supervised.tor.publish(STRANGERS)
+    await supervised.tor.start()
+    await supervised.next_failure()
+    await supervised.tor.close()
+    torrc = (tmp_path / "tor" / "torrc").read_text(encoding="utf-8")
+    assert 'HiddenServicePort 8443 unix:"/run/registry.sock"' in torrc
+    assert (tmp_path / "tor" / "onions" / "public" / "hs_ed25519_secret_key").exists()
+
+
+async def test_invariant_10_the_onion_for_strangers_carries_only_what_is_published(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each onion has its own lines; taking one out and in again leaves the other where it is."""
+    tor = Supervised(tmp_path, "exit 0").tor
+    torrcs: list[dict[str, list[str]]] = []
+
+    class Noting(Link):
+        async def reload(self) -> None:
+            await super().reload()
+            torrcs.append(ports_by_onion((tmp_path / "tor" / "torrc").read_text(encoding="utf-8")))
+
+    monkeypatch.setattr(tor, "_link", Noting())
+    peers, strangers = [f'80 unix:"{tmp_path}/onion.sock"'], ['8443 unix:"/run/registry.sock"']
+    await tor.put_up(STRANGERS, anew=False)
+    await tor.put_up(STRANGERS, anew=False)  # it is there already
+    await tor.put_up(STRANGERS, anew=True)
+    await tor._mend(Noting(), Repair.RENEW)
+    await tor.put_up(None, anew=False)
+    both = {"peers": peers, "public": strangers}
+    assert torrcs == [both, {"peers": peers}, both, {"public": strangers}, both, {"peers": peers}]
+
+
+def ports_by_onion(torrc: str) -> dict[str, list[str]]:
+    """The name of each onion's folder, and what its ports lead to."""
+    found: dict[str, list[str]] = {}
+    for line in torrc.splitlines():
+        word, _, rest = line.partition(" ")
+        if word == "HiddenServiceDir":
+            ports = found.setdefault(Path(rest.strip('"')).name, [])
+        elif word == "HiddenServicePort":
+            ports.append(rest)
+    return found
+
+
+async def test_invariant_10_the_two_onions_never_share_a_key(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="key of its own"):
+        Supervised(tmp_path, "exit 0").tor.publish(PublicOnion(OnionKey(b"\1" * 32), STRANGERS.entries))

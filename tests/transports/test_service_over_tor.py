@@ -21,10 +21,11 @@ from enigma_fed.base.errors import PeerUnreachable, TorControlFailed
 from enigma_fed.base.ids import OnionAddress
 from enigma_fed.demo.torprocess import PlainTor
 from enigma_fed.transports.tor.binary import TorBinary
-from enigma_fed.transports.tor.folders import OnionService
+from enigma_fed.transports.tor.endpoint import Endpoint
 from enigma_fed.transports.tor.onionkey import OnionKey
+from enigma_fed.transports.tor.public import OnionEntry, PublicOnion
 from enigma_fed.transports.tor.session import onion_session
-from enigma_fed.transports.tor.status import TorPhase
+from enigma_fed.transports.tor.status import PublicPhase, TorPhase
 from tests.support.prerequisites import missing
 from tests.support.torhomes import ManagedHome as Home
 from tests.support.torhomes import patiently
@@ -138,17 +139,23 @@ async def test_an_onion_that_was_missed_is_looked_up_again_before_anyone_calls(
             await asyncio.sleep(0.5)
 
 
-async def test_reload_adds_an_onion_and_leaves_the_connections_alone(
+async def test_an_onion_for_strangers_comes_and_goes_and_leaves_the_connections_alone(
     home: Home, call: aiohttp.ClientSession
 ) -> None:
     await patiently(call, f"http://{home.key.address}/")
     connections, pid = home.listener.connections, home.tor.status.pid
-    another = OnionKey(os.urandom(32))
-    await home.tor.reload([OnionService("another", another, ((80, home.socket),))])
-    assert await patiently(call, f"http://{another.address}/") == "you said "
+    strangers = OnionKey(os.urandom(32))
+    home.tor.publish(PublicOnion(strangers, (OnionEntry(8443, Endpoint.unix(str(home.socket))),)))
+    await home.sees(lambda status: status.public.phase is PublicPhase.READY)
+    assert await patiently(call, f"http://{strangers.address}:8443/") == "you said "
+    for onion, port in ((strangers, 80), (home.key, 8443)):  # neither carries what the other does
+        with pytest.raises(PeerUnreachable):
+            await call.get(f"http://{onion.address}:{port}/")
     assert home.listener.connections > connections
     assert home.tor.status.pid == pid
-    await home.tor.reload([])
+    home.tor.publish(None)
+    await home.sees(lambda status: status.public.phase is PublicPhase.OFF)
+    assert home.tor.status.ready
 
 
 async def test_kill_9_of_tor_is_noticed_at_once_and_the_same_onion_comes_back(
@@ -193,8 +200,11 @@ async def test_an_onion_that_died_without_a_word_is_brought_back_by_the_same_tor
     monkeypatch.setattr(limits, "SELF_PROBE_TIMEOUT", 5)
     monkeypatch.setattr(limits, "ONION_REPAIR_FIRST", 1)
     home = Home(tmp_path, tor_network, b"\x0c" * 32)
+    strangers = PublicOnion(OnionKey(b"\x0d" * 32), (OnionEntry(8443, Endpoint.unix(str(home.socket))),))
+    home.tor.publish(strangers)
     await home.start()
     ready = await home.reaches(TorPhase.READY)
+    await home.sees(lambda status: status.public.phase is PublicPhase.READY)
     link = home.tor._link
     assert link is not None
     await link._say("RESETCONF HiddenServiceDir")  # as nothing that anyone could see from outside
@@ -203,6 +213,7 @@ async def test_an_onion_that_died_without_a_word_is_brought_back_by_the_same_tor
     assert again.repairs >= 1
     assert again.last_repair in ("tor reads its torrc again", "tor takes it out and in again")
     assert (again.pid, again.restarts) == (ready.pid, ready.restarts)
+    await home.sees(lambda status: status.public.phase is PublicPhase.READY)
     await home.close()
 
 

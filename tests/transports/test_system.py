@@ -11,12 +11,14 @@ import pytest_asyncio
 
 from enigma_fed.base import limits
 from enigma_fed.base.errors import PeerUnreachable, TorControlFailed, TorTooOld
+from enigma_fed.base.ids import OnionAddress
 from enigma_fed.base.tasks import Tasks
 from enigma_fed.transports.tor.controlauth import ControlAccess
 from enigma_fed.transports.tor.endpoint import Endpoint
 from enigma_fed.transports.tor.modes import TorMode
 from enigma_fed.transports.tor.onionkey import OnionKey
-from enigma_fed.transports.tor.status import TorPhase, TorStatus
+from enigma_fed.transports.tor.public import OnionEntry, PublicOnion
+from enigma_fed.transports.tor.status import PublicPhase, TorPhase, TorStatus
 from enigma_fed.transports.tor.supervision import TorNeeds
 from enigma_fed.transports.tor.system import SystemSettings, SystemTor, look
 from tests.support.fakecontrol import FakeControl
@@ -32,19 +34,24 @@ class Agent:
     """A SystemTor, its clock, and whether its onion answers."""
 
     def __init__(self, tor: FakeControl) -> None:
-        tor.label = LABEL
         self.clock = ManualClock()
         self.tasks = Tasks()
         self.answers: bool | None = True
+        self.public_answers = True
         self.history: list[TorStatus] = []
         settings = SystemSettings((ControlAccess(tor.endpoint),), lambda: TARGET)
-        needs = TorNeeds(self.tasks, self.clock, self._probe, self.history.append)
+        needs = TorNeeds(self.tasks, self.clock, self._probe, self.history.append, self._reach)
         self.tor = SystemTor(settings, KEY, needs)
 
     async def _probe(self) -> bool:
         if self.answers is None:
             raise PeerUnreachable
         return self.answers
+
+    async def _reach(self, socks: Endpoint, onion: OnionAddress, port: int, user: str) -> None:
+        assert (onion, port) == (STRANGERS.address, 8443)
+        if not self.public_answers:
+            raise OSError
 
     async def sees(self, condition: Callable[[TorStatus], bool]) -> TorStatus:
         """Wait for a status, the clock running meanwhile."""
@@ -200,3 +207,75 @@ async def test_a_look_takes_the_first_place_that_works(control: FakeControl, tmp
     assert await look((nobody, ControlAccess(control.endpoint))) == "0.4.9.11"
     with pytest.raises(TorControlFailed, match=r"nobody.*; .*nobody"):
         await look((nobody, nobody))
+
+
+STRANGERS = PublicOnion(OnionKey(b"\2" * 32), (OnionEntry(8443, Endpoint("127.0.0.1", 8444)),))
+
+
+def public_is_ready(status: TorStatus) -> bool:
+    return status.public.phase is PublicPhase.READY
+
+
+async def test_invariant_10_the_onion_for_strangers_carries_only_what_is_published(
+    agent: Agent, control: FakeControl
+) -> None:
+    await agent.sees(is_ready)
+    agent.tor.publish(STRANGERS)
+    await agent.sees(public_is_ready)
+    assert control.onions == {LABEL, STRANGERS.label}
+    peers, strangers = control.heard("ADD_ONION")
+    assert [word for word in peers.split() if word.startswith("Port=")] == ["Port=80,127.0.0.1:8786"]
+    assert [word for word in strangers.split() if word.startswith("Port=")] == ["Port=8443,127.0.0.1:8444"]
+    agent.tor.publish(None)
+    await agent.sees(lambda status: status.public.phase is PublicPhase.OFF)
+    assert control.onions == {LABEL}
+    assert agent.tor.status.ready
+
+
+async def test_an_onion_for_strangers_that_tor_lost_is_put_back_at_once(
+    agent: Agent, control: FakeControl
+) -> None:
+    await agent.sees(is_ready)
+    agent.tor.publish(STRANGERS)
+    await agent.sees(public_is_ready)
+    control.onions.discard(STRANGERS.label)
+    await until(lambda: STRANGERS.label in control.onions)
+    await until(lambda: agent.tor.status.public.repairs == 1)
+    assert agent.tor.status.repairs == 0
+
+
+async def test_one_that_stays_silent_is_renewed_and_the_peers_onion_left_alone(
+    agent: Agent, control: FakeControl
+) -> None:
+    await agent.sees(is_ready)
+    agent.public_answers = False
+    agent.tor.publish(STRANGERS)
+    await agent.sees(lambda status: status.public.repairs == 2)
+    assert agent.tor.status.public.phase is PublicPhase.SILENT
+    assert control.heard("DEL_ONION") == [f"DEL_ONION {STRANGERS.label}"] * 2
+    assert agent.tor.status.ready
+    assert agent.tor.status.restarts == 0
+
+
+async def test_a_tor_that_refuses_the_onion_for_strangers_serves_peers_all_the_same(
+    agent: Agent, control: FakeControl
+) -> None:
+    await agent.sees(is_ready)
+    control.refusals["Port=8443"] = "550 Onion address collision"
+    agent.tor.publish(STRANGERS)
+    status = await agent.sees(lambda status: status.public.phase is PublicPhase.SILENT)
+    assert "already" in status.public.reason
+    assert status.ready
+    control.refusals.clear()
+    await agent.sees(public_is_ready)
+
+
+async def test_a_new_connection_gets_both_onions_again(agent: Agent, control: FakeControl) -> None:
+    await agent.sees(is_ready)
+    agent.tor.publish(STRANGERS)
+    await agent.sees(public_is_ready)
+    control.drop()
+    await until(lambda: agent.tor.status.phase is TorPhase.FAILED)
+    assert agent.tor.status.public.phase is PublicPhase.PUBLISHING
+    await agent.sees(lambda status: is_ready(status) and public_is_ready(status))
+    assert len(control.heard("ADD_ONION")) == 4

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Final
 
 from enigma_fed.base import limits
@@ -16,8 +16,8 @@ UNMAPPED_USER: Final = 65534
 """What every user but root and ourselves looks like in a user namespace (systemd's PrivateUsers=)."""
 
 
-def add_onion_line(expanded_key: bytes, virtual_port: int, target: str, *, pow_defence: bool) -> str:
-    """`ADD_ONION` for a key of ours (64 bytes, tor's form) and a target `ADDR:PORT`.
+def add_onion_line(expanded_key: bytes, ports: Sequence[tuple[int, str]], *, pow_defence: bool) -> str:
+    """`ADD_ONION` for a key of ours (64 bytes, tor's form); `ports` are virtual ones with `ADDR:PORT`.
 
     Without the flag Detach: the onion lives and dies with the control connection. It holds a
     secret: never logged.
@@ -33,7 +33,7 @@ def add_onion_line(expanded_key: bytes, virtual_port: int, target: str, *, pow_d
             f"PoWQueueRate={limits.TOR_POW_QUEUE_RATE}",
             f"PoWQueueBurst={limits.TOR_POW_QUEUE_BURST}",
         ]
-    return " ".join([*words, f"Port={virtual_port},{target}"])
+    return " ".join([*words, *(f"Port={port},{target}" for port, target in ports)])
 
 
 def password_line(password: str) -> str:

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Any, Final, cast
+from typing import Any, Final, TypeVar, cast
 
-from aiohttp.client_proto import ResponseHandler
 from python_socks import ProxyConnectionError, ProxyType
 from python_socks.async_.asyncio.v2 import Proxy
 from python_socks.async_.asyncio.v2._stream import AsyncioSocketStream
 
 from enigma_fed.transports.tor.endpoint import Endpoint
 
+P = TypeVar("P", bound=asyncio.Protocol)
 _PASSWORD: Final = "x"  # noqa: S105 - tor takes any, and needs one to look at the user name
 
 
@@ -39,9 +39,9 @@ async def connect_through(
     user: str,
     target: tuple[str, int],
     seconds: float | None,
-    make_handler: Callable[[], ResponseHandler],
-) -> tuple[asyncio.Transport, ResponseHandler]:
-    """A connection to `target` (a checked onion and a port) under a SOCKS user name, ready for aiohttp.
+    make_handler: Callable[[], P],
+) -> tuple[asyncio.Transport, P]:
+    """A connection to `target` (a checked onion and a port) under a SOCKS user name, for that handler.
 
     Raises python_socks.ProxyError, ProxyTimeoutError, ProxyConnectionError, OSError, EOFError.
     """

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import shutil
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -22,6 +22,7 @@ from enigma_fed.transports.tor.endpoint import Endpoint
 from enigma_fed.transports.tor.folders import OnionService, TorFolders, candidate, lock_is_free, prepare
 from enigma_fed.transports.tor.modes import TorMode
 from enigma_fed.transports.tor.onionkey import OnionKey
+from enigma_fed.transports.tor.public import PublicOnion
 from enigma_fed.transports.tor.repair import Repair
 from enigma_fed.transports.tor.status import TorPhase, TorStatus
 from enigma_fed.transports.tor.supervision import SupervisedTor, TorNeeds, refuse_if_old
@@ -31,6 +32,8 @@ _RESTARTS: Final = Backoff(first=limits.TOR_RESTART_FIRST, maximum=limits.TOR_RE
 _PROBES: Final = Backoff(first=limits.SELF_PROBE_FIRST, maximum=limits.SELF_PROBE_MAX, jitter=0.0)
 PEERS_ONION: Final = "peers"
 """The folder of the onion for peers."""
+PUBLIC_ONION: Final = "public"
+"""The folder of the onion for strangers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +68,8 @@ class Tor(Protocol):
 
     async def wait_ready(self) -> None: ...  # noqa: D102
 
+    def publish(self, onion: PublicOnion | None) -> None: ...  # noqa: D102
+
     def look_again(self, onion: OnionAddress) -> None: ...  # noqa: D102
 
 
@@ -84,6 +89,9 @@ class TorOff:
         """Raises TorFailed: it will never be."""
         raise TorFailed("it is switched off", hint='Set tor.mode = "managed" in the configuration.')
 
+    def publish(self, onion: PublicOnion | None) -> None:
+        """Nothing can be published."""
+
     def look_again(self, onion: OnionAddress) -> None:
         """Nothing can be looked up."""
 
@@ -99,22 +107,33 @@ class ManagedTor(SupervisedTor):
         self._settings = settings
         self._folders = TorFolders(settings.data_dir, settings.runtime_dir)
         self._own = OnionService(PEERS_ONION, key, ((settings.virtual_port, settings.listener_socket),))
-        self._more: tuple[OnionService, ...] = ()
+        self._written: PublicOnion | None = None
+        """What the torrc carries for strangers."""
 
     async def close(self) -> None:
         """Stop tor; returns when the process has ended and its control socket is gone."""
         await super().close()
         await asyncio.to_thread(shutil.rmtree, self._folders.control_folder, ignore_errors=True)
 
-    async def reload(self, more: Sequence[OnionService] | None = None) -> None:
-        """Write the torrc again and make tor read it: nobody's connection is disturbed.
+    async def put_up(self, onion: PublicOnion | None, *, anew: bool) -> None:
+        """Have the torrc carry it, and tor read that; nobody's connection is disturbed.
 
-        `more` replaces the onions beside the node's own one; None leaves them as they are.
         Raises TorFailed, TorControlFailed.
         """
-        if more is not None:
-            self._more = tuple(more)
-        await self._prepare(self._own, *self._more)
+        async with self._at_work:
+            if anew:
+                await self._rewrite(self._own)
+            elif onion == self._written:
+                return
+            await self._rewrite(*self._onions(onion))
+            self._written = onion
+
+    def _onions(self, public: PublicOnion | None) -> tuple[OnionService, ...]:
+        return (self._own,) if public is None else (self._own, _as_service(public))
+
+    async def _rewrite(self, *onions: OnionService) -> None:
+        """Write the torrc again and make tor read it; raises TorFailed, TorControlFailed."""
+        await self._prepare(*onions)
         if self._link is not None:
             await self._link.reload()
 
@@ -123,7 +142,7 @@ class ManagedTor(SupervisedTor):
 
         Raises ConfigError when tor refuses them, TorFailed; then the old ones stay.
         """
-        onions, defence = (self._own, *self._more), bool(self._status.pow)
+        onions, defence = self._onions(self._written), bool(self._status.pow)
         torrc = await asyncio.to_thread(candidate, self._folders, onions, extra, pow_defence=defence)
         if torrc is not None:
             try:
@@ -133,12 +152,14 @@ class ManagedTor(SupervisedTor):
         self._settings = replace(self._settings, torrc_extra=extra)
         if torrc is not None:
             with contextlib.suppress(TorControlFailed):  # a tor without a control connection starts anew
-                await self.reload()
+                async with self._at_work:
+                    await self._rewrite(*self._onions(self._written))
         return torrc is not None
 
     async def _live(self) -> None:
         await self._ask_program()
-        await self._prepare(self._own, *self._more)
+        self._written = self._upkeep.onion
+        await self._prepare(*self._onions(self._written))
         await self._wait_for_left_over()
         tor = await process.TorProcess.launch(self._settings.binary, self._folders.torrc)
         try:
@@ -172,13 +193,21 @@ class ManagedTor(SupervisedTor):
         """Its torrc has the onion."""
 
     async def _mend(self, link: ControlLink, repair: Repair) -> str:
-        if repair is Repair.RELOAD:
-            await self.reload()
-            return "tor reads its torrc again"
-        await self._prepare(*self._more)
-        await link.reload()
-        await self.reload()
+        async with self._at_work:
+            if repair is Repair.RELOAD:
+                await self._rewrite(*self._onions(self._written))
+                return "tor reads its torrc again"
+            public = self._onions(self._written)[1:]
+            await self._rewrite(*public)
+            await self._rewrite(self._own, *public)
         return "tor takes it out and in again"
+
+
+def _as_service(onion: PublicOnion) -> OnionService:
+    """Our own tor tells the circuit of each connection, and that only to Unix sockets of ours."""
+    assert all(entry.target.is_unix for entry in onion.entries)
+    ports = tuple((entry.virtual_port, Path(entry.target.path)) for entry in onion.entries)
+    return OnionService(PUBLIC_ONION, onion.key, ports)
 
 
 async def _unless_it_ends(tor: process.TorProcess, work: Coroutine[Any, Any, None]) -> None:

@@ -13,6 +13,7 @@ from enigma_fed.base.ids import OnionAddress
 from enigma_fed.transports.tor.control import ControlLink
 from enigma_fed.transports.tor.endpoint import Endpoint
 from enigma_fed.transports.tor.modes import TorMode
+from enigma_fed.transports.tor.public import PublicOnion
 from enigma_fed.transports.tor.status import TorPhase, TorStatus
 from enigma_fed.transports.tor.supervision import SupervisedTor, TorNeeds, first_to_end
 
@@ -34,6 +35,8 @@ class SocksSettings:
 class SocksTor(SupervisedTor):
     """Mode `socks`: calls go out as soon as the SOCKS port answers; `ready` is when the onion does, too."""
 
+    hears_uploads = False
+
     def __init__(self, settings: SocksSettings, address: OnionAddress, needs: TorNeeds) -> None:
         status = TorStatus(TorPhase.STARTING, mode=TorMode.SOCKS, chosen=settings.chosen)
         super().__init__(address, needs, status, _RETRIES, _PROBES)
@@ -44,12 +47,15 @@ class SocksTor(SupervisedTor):
             await self._check_socks()
             self._socks = self._settings.socks
             self._change(phase=TorPhase.PUBLISHING, reason="")
-            await first_to_end(self._watch_socks(), self._reach_and_stay())
+            await first_to_end(self._watch_socks(), self._reach_and_stay(), self._upkeep.keep(self))
         finally:
             self._ready.clear()
             self._socks = None
 
     async def _publish(self, link: ControlLink) -> None:
+        """Its owner does."""
+
+    async def put_up(self, onion: PublicOnion | None, *, anew: bool) -> None:
         """Its owner does."""
 
     async def _reach_and_stay(self) -> None:

@@ -21,6 +21,29 @@ class TorPhase(enum.StrEnum):
     """Tor ended or did not start; it is started again after a pause."""
 
 
+class PublicPhase(enum.StrEnum):
+    """Where the onion for strangers stands."""
+
+    OFF = "off"
+    """No service is published on it."""
+    PUBLISHING = "publishing"
+    READY = "ready"
+    SILENT = "silent"
+    """It does not answer this node, or tor does not take it; it is tried again."""
+
+
+@dataclass(frozen=True, slots=True)
+class PublicStatus:
+    """How far the onion for strangers is; the one for peers does not depend on it."""
+
+    phase: PublicPhase = PublicPhase.OFF
+    reason: str = ""
+    """In plain words; empty when nothing is wrong."""
+    repairs: int = 0
+    """How often something was done because it did not answer, since the agent's start."""
+    last_repair: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class TorStatus:
     """How far Tor is, and why it does not get on."""
@@ -46,6 +69,8 @@ class TorStatus:
     """How often something was done because the onion did not answer, since the agent's start."""
     last_repair: str = ""
     """What was done last, in plain words."""
+    public: PublicStatus = PublicStatus()
+    """The onion for strangers."""
 
     @property
     def ready(self) -> bool:

@@ -14,13 +14,14 @@ import aiohttp
 from enigma_fed.base import limits
 from enigma_fed.base.backoff import Backoff
 from enigma_fed.base.clock import Clock
-from enigma_fed.base.errors import EnigmaError, TorControlFailed, TorFailed, TorTooOld
+from enigma_fed.base.errors import ConfigError, EnigmaError, TorControlFailed, TorFailed, TorTooOld
 from enigma_fed.base.ids import OnionAddress
 from enigma_fed.base.tasks import Tasks
 from enigma_fed.transports.tor import versions
 from enigma_fed.transports.tor.bootstrap import connection_trouble, parse_bootstrap, parse_trouble
 from enigma_fed.transports.tor.control import ControlLink, EventKind, TorEvent
 from enigma_fed.transports.tor.endpoint import Endpoint
+from enigma_fed.transports.tor.public import PublicOnion, Reach, Upkeep, reach
 from enigma_fed.transports.tor.repair import Ladder, Repair
 from enigma_fed.transports.tor.status import TorPhase, TorStatus
 
@@ -41,6 +42,8 @@ class TorNeeds:
     clock: Clock
     probe: Callable[[], Awaitable[bool]]
     on_change: Callable[[TorStatus], None]
+    reach: Reach = reach
+    """Opens a connection to the onion for strangers."""
 
 
 class Life:
@@ -64,6 +67,8 @@ class SupervisedTor(ABC):
 
     AGAIN = "it is tried again"
     """What follows the end of a life, for the status."""
+    hears_uploads = True
+    """Whether tor tells of each descriptor that it uploaded."""
 
     def __init__(
         self,
@@ -86,6 +91,9 @@ class SupervisedTor(ABC):
         self._ladder = Ladder()
         self._ready = asyncio.Event()
         self._supervisor: asyncio.Task[None] | None = None
+        self._upkeep = Upkeep(around.clock, around.reach, lambda public: self._change(public=public))
+        self._at_work = asyncio.Lock()
+        """No two changes of what tor carries ever meet half way."""
 
     @property
     def status(self) -> TorStatus:
@@ -110,6 +118,15 @@ class SupervisedTor(ABC):
     async def wait_ready(self) -> None:
         """Return once the node can be reached through its onion."""
         await self._ready.wait()
+
+    def publish(self, onion: PublicOnion | None) -> None:
+        """Carry this onion for strangers from now on, None for none; tried until tor takes it.
+
+        Raises ConfigError when it is the onion for peers.
+        """
+        if onion is not None and onion.address == self._address:
+            raise ConfigError("the onion for strangers needs a key of its own")
+        self._upkeep.change(onion)
 
     def look_again(self, onion: OnionAddress) -> None:
         """Look an onion up that was not published a moment ago, so that the next call to it may succeed.
@@ -164,6 +181,19 @@ class SupervisedTor(ABC):
     async def _publish(self, link: ControlLink) -> None:
         """Give the onion to a tor that does not have it from its torrc; raises TorControlFailed."""
 
+    @abstractmethod
+    async def put_up(self, onion: PublicOnion | None, *, anew: bool) -> None:
+        """Carry this onion and no other for strangers; `anew` takes it out first. Raises TorError."""
+
+    async def ask_for(self, onion: OnionAddress) -> None:
+        """Look an onion of ours up: a tor that lived on may remember meeting points that are gone."""
+        if self._link is not None:
+            await self._fetch(self._link, onion)
+
+    async def may_mend(self) -> bool:
+        """Whether tor has circuits: without them no repair helps. Raises TorControlFailed."""
+        return self._link is not None and await self._link.has_circuits()
+
     async def _look_after(self, link: ControlLink) -> None:
         """Asked every limits.TOR_HEARTBEAT: an answer is enough, a missing onion is put back."""
         await link.version()
@@ -202,8 +232,7 @@ class SupervisedTor(ABC):
         await self._watch_bootstrap()
         self._socks = await self._find_socks(link)
         await self._publish(link)
-        await self._become_ready()
-        await self._stay_ready()
+        await first_to_end(self._be_reached(), self._upkeep.keep(self))
 
     async def _find_socks(self, link: ControlLink) -> Endpoint:
         return await link.socks()
@@ -221,6 +250,10 @@ class SupervisedTor(ABC):
         if not self._status.reason:
             self._change(reason="Tor gets no further; this machine may have no way to the internet")
 
+    async def _be_reached(self) -> None:
+        await self._become_ready()
+        await self._stay_ready()
+
     async def _become_ready(self) -> None:
         self._change(phase=TorPhase.PUBLISHING)
         try:
@@ -229,7 +262,7 @@ class SupervisedTor(ABC):
                 await self._life.uploaded.wait()
         except TimeoutError:
             self._change(reason="the onion address could not be published yet")
-        await self._forget_what_was()
+        await self.ask_for(self._address)
         await self._reach_itself()
 
     async def _stay_ready(self) -> None:
@@ -253,17 +286,12 @@ class SupervisedTor(ABC):
                 await self._repair(repair)
                 since = self._clock.boot()
             if tries <= _TRIES_BEFORE_A_REASON:
-                await self._forget_what_was()
+                await self.ask_for(self._address)
             await self._clock.sleep(self._probes.delay(tries, 0.5))
         self._ladder = Ladder()
         self._life.was_ready = True
         self._ready.set()
         self._change(phase=TorPhase.READY, reason="")
-
-    async def _forget_what_was(self) -> None:
-        """A tor that lived on may know our onion from before: calls to its old meeting points just hang."""
-        if self._link is not None:
-            await self._fetch(self._link, self._address)
 
     async def _repair(self, repair: Repair) -> None:
         """One repair, told in one line; raises TorError, which ends this life and so is the last of them."""
@@ -300,6 +328,7 @@ class SupervisedTor(ABC):
         if event.kind is EventKind.DESCRIPTOR_UPLOADED:
             if event.text == self._label:
                 self._life.uploaded.set()
+            self._upkeep.heard_upload(event.text)
         elif event.kind is EventKind.STATUS:
             self._heard_status(event.text)
         elif event.kind is EventKind.CLOSED:

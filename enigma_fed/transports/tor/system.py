@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -17,6 +16,7 @@ from enigma_fed.transports.tor.controlwords import add_onion_line
 from enigma_fed.transports.tor.endpoint import Endpoint
 from enigma_fed.transports.tor.modes import TorMode
 from enigma_fed.transports.tor.onionkey import OnionKey
+from enigma_fed.transports.tor.public import PublicOnion
 from enigma_fed.transports.tor.repair import Repair
 from enigma_fed.transports.tor.status import TorPhase, TorStatus
 from enigma_fed.transports.tor.supervision import SupervisedTor, TorNeeds, refuse_if_old
@@ -52,8 +52,8 @@ class SystemTor(SupervisedTor):
         super().__init__(key.address, needs, status, _RETRIES, _PROBES)
         self._settings = settings
         self._key = key
-        self._at_work = asyncio.Lock()
-        """A repair and the regular look never meet half way."""
+        self._carried: PublicOnion | None = None
+        """What was added for strangers last; a new connection may not have it any more."""
 
     async def _live(self) -> None:
         await control.preload()
@@ -66,27 +66,37 @@ class SystemTor(SupervisedTor):
         """Add the onion unless this very connection has it; raises OnionTaken, TorControlFailed."""
         if self._label in await link.onions():
             return
-        try:
-            await self._add(link, pow_defence=True)
-        except OnionTaken:
-            raise
-        except TorControlFailed:  # a tor that does not know proof of work refuses the whole line
-            await self._add(link, pow_defence=False)
+        ports = ((self._settings.virtual_port, str(self._settings.target())),)
+        self._change(pow=await _add(link, self._key, ports))
 
-    async def _add(self, link: ControlLink, *, pow_defence: bool) -> None:
-        target = str(self._settings.target())
-        line = add_onion_line(
-            self._key.expanded, self._settings.virtual_port, target, pow_defence=pow_defence
-        )
-        await link.add_onion(line)
-        self._change(pow=pow_defence)
+    async def put_up(self, onion: PublicOnion | None, *, anew: bool) -> None:
+        """Add it to this connection; what was added for strangers before goes. Raises TorControlFailed."""
+        link = self._link
+        if link is None:
+            return
+        async with self._at_work:
+            carried, there = self._carried, await link.onions()
+            if carried is not None and carried.label in there:
+                if carried == onion and not anew:
+                    return
+                await link.remove_onion(carried.address)
+            self._carried = None
+            if onion is not None:
+                await _add_public(link, onion)
+                self._carried = onion
 
     async def _look_after(self, link: ControlLink) -> None:
         published = self._status.phase in {TorPhase.PROBING, TorPhase.READY}
         async with self._at_work:
-            if self._label not in await link.onions() and published:
+            there, carried = await link.onions(), self._carried
+            if self._label not in there and published:
                 await self._publish(link)
                 self._repaired("tor had lost it; it is added again")
+            if carried is not None and carried == self._upkeep.onion and carried.label not in there:
+                self._carried = None
+                await _add_public(link, carried)
+                self._carried = carried
+                self._upkeep.repaired("tor had lost it; it is added again")
 
     async def _mend(self, link: ControlLink, repair: Repair) -> str:
         async with self._at_work:
@@ -94,6 +104,23 @@ class SystemTor(SupervisedTor):
                 await link.remove_onion(self._address)
             await self._publish(link)
         return "it is taken out of tor and added again"
+
+
+async def _add_public(link: ControlLink, onion: PublicOnion) -> None:
+    """Raises OnionTaken, TorControlFailed."""
+    await _add(link, onion.key, tuple((entry.virtual_port, str(entry.target)) for entry in onion.entries))
+
+
+async def _add(link: ControlLink, key: OnionKey, ports: tuple[tuple[int, str], ...]) -> bool:
+    """Add an onion; whether callers prove work when too many come. Raises OnionTaken, TorControlFailed."""
+    try:
+        await link.add_onion(add_onion_line(key.expanded, ports, pow_defence=True))
+    except OnionTaken:
+        raise
+    except TorControlFailed:  # a tor that does not know proof of work refuses the whole line
+        await link.add_onion(add_onion_line(key.expanded, ports, pow_defence=False))
+        return False
+    return True
 
 
 async def open_first(
