@@ -1,4 +1,4 @@
-"""Every number in base/limits.py is enforced, says what it protects, and has a test that goes one past it."""
+"""Every number in the files of limits is enforced, says what it protects, and has a test one past it."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from typing import Final
 
 import pytest
 
+from tests.architecture.registrylimits import REGISTRY
 from tests.architecture.source import PACKAGE, ROOT, report
 
-LIMITS: Final = ROOT / PACKAGE / "base" / "limits.py"
+LIMITS: Final = tuple(ROOT / PACKAGE / "base" / name for name in ("limits.py", "registry_limits.py"))
 FORMATS: Final = "tests/limits/test_formats.py::test_invariant_7_at_the_limit_and_one_past_it"
 STORES: Final = "tests/limits/test_stores.py::"
 TIMES: Final = "tests/limits/test_times.py::"
@@ -225,12 +226,20 @@ ONE_PAST: Final = {
     "HISTORY_SHORT_SLOTS": HISTORY + "test_the_rings_are_a_day_of_five_minutes_and_thirty_days_of_hours",
     "HISTORY_LONG_SLOTS": HISTORY + "test_the_rings_are_a_day_of_five_minutes_and_thirty_days_of_hours",
     "DATABASES_SET_ASIDE": SQLITE + "test_only_so_many_damaged_ones_are_kept_the_newest",
+    **REGISTRY,
 }
 
 
 def _limits() -> list[str]:
-    tree = ast.parse(LIMITS.read_text(encoding="utf-8"))
-    return [node.target.id for node in tree.body if isinstance(node, ast.AnnAssign)]  # type: ignore[union-attr]
+    return [
+        node.target.id  # type: ignore[union-attr]
+        for node in _statements()
+        if isinstance(node, ast.AnnAssign)
+    ]
+
+
+def _statements() -> list[ast.stmt]:
+    return [node for path in LIMITS for node in ast.parse(path.read_text(encoding="utf-8")).body]
 
 
 def _functions_in(file: str) -> set[str]:
@@ -246,8 +255,12 @@ def test_every_limit_has_a_test_that_goes_one_past_it() -> None:
     report([f"{name}: add it to ONE_PAST with its test" for name in _limits() if name not in ONE_PAST])
 
 
+def test_no_name_stands_for_two_limits() -> None:
+    assert len(_limits()) == len(set(_limits()))
+
+
 def test_no_limit_is_listed_that_is_none() -> None:
-    report([f"{name} is in ONE_PAST, but not in base/limits.py" for name in ONE_PAST.keys() - set(_limits())])
+    report([f"{name} is in ONE_PAST, but in no file of limits" for name in ONE_PAST.keys() - set(_limits())])
 
 
 @pytest.mark.parametrize("name", ONE_PAST)
@@ -258,12 +271,12 @@ def test_the_test_is_there_and_names_the_limit(name: str) -> None:
 
 
 def test_every_limit_says_what_it_protects() -> None:
-    body = ast.parse(LIMITS.read_text(encoding="utf-8")).body
+    body = _statements()
     pairs = [(node, after) for node, after in pairwise([*body, None]) if isinstance(node, ast.AnnAssign)]
     report([ast.unparse(node) for node, after in pairs if not isinstance(after, ast.Expr)])
 
 
 def test_no_limit_is_without_somebody_who_enforces_it() -> None:
     sources = [path.read_text(encoding="utf-8") for path in (ROOT / PACKAGE).rglob("*.py")]
-    used = set(re.findall(r"\blimits\.([A-Z_]+)\b", "\n".join(sources)))
+    used = set(re.findall(r"\b(?:registry_)?limits\.([A-Z_]+)\b", "\n".join(sources)))
     report([f"nothing in {PACKAGE}/ looks at {name}" for name in _limits() if name not in used])

@@ -17,6 +17,7 @@ ONLY = {
     "cbor2": (("wire/cbor.py",), "its strict form is decided once"),
     "rfc8785": (("wire/canonicaljson.py",), "canonical bytes are made in one place"),
     "base58": (("base/ids.py",), "a DID is parsed in one place (invariant 4)"),
+    "blake3": (("wire/blake3hash.py",), "where there is no wheel of it, one place says so"),
     "filelock": (("storage/",), "locks have one form, and never SoftFileLock"),
     "sqlite3": (("storage/",), "one place decides what an acknowledgement and a damaged file mean"),
     "psutil": (
@@ -137,6 +138,7 @@ DECISIONS = {"rules.py", "liveness.py", "schedule.py"}
 # Modules of these floors without a test file of their own name, and what covers them instead.
 TESTED_ELSEWHERE = {
     "base/limits.py": "numbers; each is tested where it protects something",
+    "base/registry_limits.py": "numbers; each is tested where it protects something",
     "base/rpc_errors.py": "tests/base/test_errors.py walks the whole tree of errors",
     "wire/base64url.py": "tests/wire/test_plain_formats.py",
     "wire/canonicaljson.py": "tests/wire/test_plain_formats.py",

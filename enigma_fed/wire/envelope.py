@@ -1,0 +1,96 @@
+"""The envelope in which an identity travels (docs/REGISTRY.md, "Envelopes").
+
+XChaCha20-Poly1305 under a key from X25519, the pepper and the user id. The pepper is known to every
+client: it names the network and keeps nothing secret.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Self
+
+import msgspec
+import nacl.bindings
+import nacl.exceptions
+
+from enigma_fed.base.registry_errors import InputRefused
+from enigma_fed.wire import blake3hash
+from enigma_fed.wire import registryobject as read
+from enigma_fed.wire.userid import UserId
+
+KID_BYTES: Final = 8
+KEY_BYTES: Final = 32
+NONCE_BYTES: Final = 24
+_LABEL: Final = b"enigma:registry:envelope:v1"
+_ORDER: Final = ("kid", "sender_pubkey", "nonce", "ciphertext")
+_MEMBERS: Final = frozenset(_ORDER)
+
+
+class Envelope(msgspec.Struct, frozen=True):
+    """A sealed identity."""
+
+    kid: bytes
+    """Id of the registry's key, 8 bytes."""
+    sender_public_key: bytes
+    """X25519, 32 bytes."""
+    nonce: bytes
+    """24 bytes."""
+    ciphertext: bytes
+    """With its tag: 16 bytes more than the identity."""
+
+    @classmethod
+    def from_object(cls, value: object, field: str = "envelope") -> Self:
+        """Read the members; raises InputRefused that names one of them."""
+        found = read.members(value, field, _MEMBERS)
+        return cls.from_texts(*(read.text(found, name, field) for name in _ORDER), field=field)
+
+    @classmethod
+    def from_texts(
+        cls, kid: str, sender_pubkey: str, nonce: str, ciphertext: str, *, field: str = "envelope"
+    ) -> Self:
+        """Read the texts of the members; raises InputRefused."""
+        return cls(
+            read.hexadecimal(kid, KID_BYTES, f"{field}.kid"),
+            read.hexadecimal(sender_pubkey, KEY_BYTES, f"{field}.sender_pubkey"),
+            read.hexadecimal(nonce, NONCE_BYTES, f"{field}.nonce"),
+            read.standard_base64(ciphertext, f"{field}.ciphertext"),
+        )
+
+    def to_json(self) -> bytes:
+        """Compact JSON, members in the order of the wire."""
+        return b'{"kid":"%b","sender_pubkey":"%b","nonce":"%b","ciphertext":"%b"}' % (
+            self.kid.hex().encode(),
+            self.sender_public_key.hex().encode(),
+            self.nonce.hex().encode(),
+            read.to_base64(self.ciphertext),
+        )
+
+
+def public_key(secret: bytes) -> bytes:
+    """The X25519 public key of a secret one, 32 bytes each."""
+    return nacl.bindings.crypto_scalarmult_base(secret)
+
+
+def shared_secret(secret: bytes, public: bytes, field: str) -> bytes:
+    """X25519; raises InputRefused that names the field for a key of low order, with which anyone shares."""
+    try:
+        return nacl.bindings.crypto_scalarmult(secret, public)
+    except nacl.exceptions.RuntimeError:
+        raise InputRefused(field) from None
+
+
+def envelope_key(pepper: bytes, user: UserId, shared: bytes) -> bytes:
+    """The key of an envelope, 32 bytes, from three values of 32 bytes; the same in both directions."""
+    return blake3hash.digest(_LABEL + pepper + user.value + shared)
+
+
+def seal(key: bytes, user: UserId, nonce: bytes, plaintext: bytes) -> bytes:
+    """The ciphertext; the nonce is 24 fresh random bytes."""
+    return nacl.bindings.crypto_aead_xchacha20poly1305_ietf_encrypt(plaintext, user.value, nonce, key)
+
+
+def unseal(key: bytes, user: UserId, nonce: bytes, ciphertext: bytes, field: str = "envelope") -> bytes:
+    """The plaintext; raises InputRefused unless it was sealed with this key for this user."""
+    try:
+        return nacl.bindings.crypto_aead_xchacha20poly1305_ietf_decrypt(ciphertext, user.value, nonce, key)
+    except (nacl.exceptions.CryptoError, ValueError):  # ValueError: shorter than a tag
+        raise InputRefused(f"{field}.ciphertext", "unable to decrypt envelope") from None
