@@ -13,7 +13,7 @@ ROOMS = {
     "transports": "a transport carries bytes and can be exchanged for another",
     "rpc": "it serves any feature: features come in through its method table, never by import",
     "state": "the state of this home does not depend on who asks for it",
-    "federation": "feature rooms are tied together in daemon/app.py and nowhere else",
+    "federation": "feature rooms are tied together in daemon/ and nowhere else",
     "registry": "feature rooms are tied together in daemon/ and nowhere else",
     "config.py": "settings are read before anything is put together",
     "daemon": "the composition root runs without a terminal and without the demo",
@@ -34,7 +34,7 @@ def _breach(importer: Module, target: Module) -> str | None:
     if order.index(there) > order.index(here):
         return ROOMS[here]
     if {here, there} <= FEATURE_ROOMS:
-        return "feature rooms never import each other: tie them in daemon/app.py"
+        return "feature rooms never import each other: tie them in daemon/"
     return None
 
 

@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 
 from enigma_fed.base import limits
-from enigma_fed.daemon.app import RunningNode
+from enigma_fed.daemon.node import RunningNode
 from enigma_fed.transports.tor.modes import TorMode
 from enigma_fed.transports.tor.status import TorPhase, TorStatus
 from enigma_fed.wire.records import Via

@@ -17,7 +17,8 @@ import pytest_asyncio
 from enigma_fed import config
 from enigma_fed.base import limits
 from enigma_fed.base.errors import PeerUnreachable
-from enigma_fed.daemon.app import Agent, RunningNode
+from enigma_fed.daemon.app import Agent
+from enigma_fed.daemon.node import RunningNode
 from enigma_fed.daemon.paths import resolve_paths
 from enigma_fed.demo.agentprocess import AgentProcess
 from enigma_fed.federation.subscriptions import Subscriptions
