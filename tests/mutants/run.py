@@ -100,7 +100,8 @@ class Copy:
 
     def run_tests(self, nodes: list[str]) -> int | None:
         """Pytest's exit status for these tests; None when they hang."""
-        options = ["-q", "-x", "-p", "no:cacheprovider", f"--timeout={TEST_SECONDS}"]
+        plugins = ["-p", "no:cacheprovider", "-p", "no:schemathesis", "-p", "no:anyio"]
+        options = ["-q", "-x", *plugins, f"--timeout={TEST_SECONDS}"]
         command = [sys.executable, "-m", "pytest", *options, *nodes]
         # No byte code: an edit within the same second would not be seen.
         # The path: the copy comes before the installed package.
