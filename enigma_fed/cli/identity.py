@@ -28,6 +28,7 @@ def identity() -> None:
             ("DID", view.did),
             ("Fingerprint", view.fingerprint),
             ("Onion address", view.onion),
+            ("Onion for strangers", view.public_onion or ""),
             ("Data folder", view.data_dir),
         ]
     )

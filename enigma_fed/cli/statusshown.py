@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enigma_fed.cli.humane import duration, size
-from enigma_fed.wire.views import SnapshotView, StatusView, TorView
+from enigma_fed.wire.views import PublicOnionView, RegistryView, SnapshotView, StatusView, TorView
 
 
 def details(view: StatusView) -> list[tuple[str, str]]:
@@ -18,6 +18,8 @@ def details(view: StatusView) -> list[tuple[str, str]]:
         ("Announced off", ", ".join(view.offline_windows)),
         ("Tor", _tor(view.tor)),
         ("Which tor", _which_tor(view.tor)),
+        ("For strangers", _public(view.public)),
+        ("Registry", _registry(view.registry)),
         ("Limits", f"per {', '.join(view.limited_by)}" if view.limited_by else ""),
         ("Peers", _peers(view)),
         ("Invites", f"{view.invites_open} open, {view.joins_waiting} waiting for you or for an answer"),
@@ -58,6 +60,24 @@ def _which_tor(tor: TorView | None) -> str:
     if tor.repairs:
         parts.append(f"mended {tor.repairs} times, last: {tor.last_repair}")
     return ", ".join(parts)
+
+
+def _public(public: PublicOnionView | None) -> str:
+    if public is None:
+        return ""
+    services = ", ".join(f"{name} at {public.onion}:{port}" for name, port in public.ports.items())
+    text = f"{services}: {public.phase}" + (f", {public.reason}" if public.reason else "")
+    return f"{text}; mended {public.repairs} times" if public.repairs else text
+
+
+def _registry(registry: RegistryView | None) -> str:
+    if registry is None:
+        return ""
+    if not registry.running:
+        return f"not running: {registry.trouble}"
+    scheme = "https" if registry.tls else "http"
+    where = f"{scheme}://{registry.listen}" if registry.listen else "no port of this machine"
+    return f"{where}, {registry.identities} identities"
 
 
 def _peers(view: StatusView) -> str:

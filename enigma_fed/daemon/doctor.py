@@ -16,7 +16,7 @@ from enigma_fed.base.errors import ConfigError, EnigmaError, StoreError
 from enigma_fed.config import Settings
 from enigma_fed.daemon import controlclient
 from enigma_fed.daemon.calls import INVITE_LIST, PEER_LIST, STATUS, NoParams
-from enigma_fed.daemon.checks import copies, history, listening, machine, node, peers, tor
+from enigma_fed.daemon.checks import copies, history, listening, machine, node, peers, strangers, tor
 from enigma_fed.daemon.checks.scene import Check, Scene, failure
 from enigma_fed.daemon.local import LocalOperations
 from enigma_fed.daemon.paths import SYSTEM_DATA_DIR, SYSTEM_RUNTIME_DIR, Paths
@@ -37,6 +37,8 @@ _OF_A_NODE: Final[tuple[tuple[str, Check], ...]] = (
     ("peers", peers.away),
     ("clock of peers", peers.skew),
     ("history", history.readable),
+    ("onion for strangers", strangers.onion),
+    ("registry", strangers.registry),
     ("logs", node.logs),
 )
 _OF_THE_SERVICE: Final[tuple[tuple[str, Check], ...]] = (
@@ -49,6 +51,8 @@ _OF_THE_SERVICE: Final[tuple[tuple[str, Check], ...]] = (
     ("config of the agent", machine.config_of_the_agent),
     ("admin listener", listening.admin_listener),
     ("tor progress", tor.progress),
+    ("onion for strangers", strangers.onion),
+    ("registry", strangers.registry),
     ("clock", machine.clock),
     ("disk", machine.disk),
     ("versions", machine.versions),

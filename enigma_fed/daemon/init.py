@@ -91,7 +91,8 @@ def own_address(onion: OnionKey, settings: Settings) -> OnionAddress:
 
 
 def node_view(key: NodeKey, onion: OnionKey, paths: Paths, settings: Settings) -> NodeView:
-    """Who this node is."""
+    """Who this node is; raises LooseModes, StoreDamaged for the key of the onion for strangers."""
+    strangers = keys.load_public_key(paths)
     return NodeView(
         did=str(key.did),
         pubkey=key.did.public_key.hex(),
@@ -99,6 +100,7 @@ def node_view(key: NodeKey, onion: OnionKey, paths: Paths, settings: Settings) -
         name=node_name(paths, settings),
         fingerprint=key.did.fingerprint,
         data_dir=str(paths.data_dir),
+        public_onion=None if strangers is None else str(strangers.address),
     )
 
 

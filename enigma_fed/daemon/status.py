@@ -17,7 +17,16 @@ from enigma_fed.transports.tor.modes import TorMode
 from enigma_fed.transports.tor.status import TorPhase, TorStatus
 from enigma_fed.wire.calling import borrowed, told
 from enigma_fed.wire.records import Stage
-from enigma_fed.wire.views import InviteView, NodeView, PeerView, SnapshotView, StatusView, TorView
+from enigma_fed.wire.views import (
+    InviteView,
+    NodeView,
+    PeerView,
+    PublicOnionView,
+    RegistryView,
+    SnapshotView,
+    StatusView,
+    TorView,
+)
 
 _REMOVED_US: Final = REMOVED_US.partition(".")[0]
 _JOINS_WAITING = frozenset({Stage.ACCEPTED_HERE, Stage.ANNOUNCED, Stage.AWAITING_APPROVAL})
@@ -45,6 +54,8 @@ class Running:
     """The setting."""
     config: str = ""
     """The configuration file, empty for none."""
+    public: PublicOnionView | None = None
+    registry: RegistryView | None = None
     another_copy: bool = False
     disk_free: int = limits.DISK_LOW
     """Bytes that may still be written where the data folder is."""
@@ -155,6 +166,8 @@ def _with_facts(view: StatusView, running: Running) -> StatusView:
         config=running.config,
         offline_windows=list(running.offline_windows),
         tor=running.tor,
+        public=running.public,
+        registry=running.registry,
         limited_by=list(limited_by(running.tor.mode)),
         state=running.state,
         clock_synchronised=running.clock_synchronised,
@@ -266,6 +279,12 @@ def _warnings(peers: Sequence[PeerView], running: Running | None) -> Iterator[st
         yield "This machine's clock is not synchronised, so peers are asked for one more round trip."
     if running.admin_trouble:
         yield f"Health and metrics are not served: {running.admin_trouble}"
+    if running.registry is not None and running.registry.trouble:
+        yield f"The registry is not served: {running.registry.trouble}"
+    if running.registry is not None:
+        yield from running.registry.warnings
+    if running.public is not None and running.public.reason:
+        yield f"Strangers cannot reach what is published for them: {running.public.reason}"
     yield from clock_differences(peers)
     if any(peer.paused for peer in peers):
         yield "Some peers are paused and not polled."

@@ -20,6 +20,8 @@ from enigma_fed.transports.tor.modes import TorMode
 from enigma_fed.transports.tor.onionkey import OnionKey
 from enigma_fed.transports.tor.proxyline import OnionListener
 from enigma_fed.transports.tor.public import OnionEntry, PublicOnion
+from enigma_fed.transports.tor.status import PublicStatus
+from enigma_fed.wire.views import PublicOnionView
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,20 @@ class StrangersDoor:
         """What tor is to carry; None while no service has joined."""
         entries = tuple(OnionEntry(port, target) for port, (_, target) in sorted(self._services.items()))
         return PublicOnion(self._key, entries) if entries and self.is_open else None
+
+    def view(self, status: PublicStatus) -> PublicOnionView | None:
+        """What `status` tells of it; None while no service has joined."""
+        if not self._services:
+            return None
+        return PublicOnionView(
+            onion=self.address,
+            ports=self.ports,
+            targets={service.name: str(target) for service, target in self._services.values()},
+            phase=status.phase.value,
+            reason=status.reason if self.is_open else "Tor is switched off here",
+            repairs=status.repairs,
+            last_repair=status.last_repair,
+        )
 
     async def join(
         self, name: str, virtual_port: int, server: web.Server, settings: StrangersSettings

@@ -109,17 +109,17 @@ def make_tor(
     return ManagedTor(settings, key, needs)
 
 
-def export_onion(paths: Paths, key: OnionKey) -> Path:
-    """Put the onion's key files where the owner can copy them into his own tor's folder; that place."""
-    folder = onion_folder(paths)
+def export_onion(paths: Paths, key: OnionKey, name: str = PEERS_ONION) -> Path:
+    """Put an onion's key files where the owner can copy them into his own tor's folder; that place."""
+    folder = onion_folder(paths, name)
     Disk().make_folder(folder.parent)
     write_onion(folder, key)
     return folder
 
 
-def onion_folder(paths: Paths) -> Path:
-    """The HiddenServiceDir with this node's onion."""
-    return TorFolders(paths.tor_dir, paths.runtime_dir).onion(PEERS_ONION)
+def onion_folder(paths: Paths, name: str = PEERS_ONION) -> Path:
+    """The HiddenServiceDir with an onion of this node."""
+    return TorFolders(paths.tor_dir, paths.runtime_dir).onion(name)
 
 
 def control_places(settings: TorSection, environ: Mapping[str, str]) -> tuple[ControlAccess, ...]:

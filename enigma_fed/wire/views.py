@@ -45,6 +45,8 @@ class NodeView(View, frozen=True, kw_only=True):
     name: str
     fingerprint: str
     data_dir: str
+    public_onion: str | None = None
+    """The onion address for strangers; null before the first service that is published on it."""
 
 
 class PeerView(View, frozen=True, kw_only=True):
@@ -192,6 +194,38 @@ class TorView(View, frozen=True, kw_only=True):
     last_repair: str = ""
 
 
+class PublicOnionView(View, frozen=True, kw_only=True):
+    """The onion for strangers, and the services on it."""
+
+    onion: str
+    ports: dict[str, int]
+    """Service to the port that strangers call."""
+    targets: dict[str, str] = {}
+    """Service to the socket or loopback port that tor leads its callers to."""
+    phase: str
+    """off, publishing, ready, silent."""
+    reason: str = ""
+    """Why it does not get on, in plain words; empty when nothing is wrong."""
+    repairs: int = 0
+    last_repair: str = ""
+
+
+class RegistryView(View, frozen=True, kw_only=True):
+    """The identity registry that this node hosts."""
+
+    running: bool
+    did: str | None = None
+    """The registry's own; never this node's."""
+    listen: str | None = None
+    """Where it listens by TCP."""
+    tls: bool = False
+    identities: int | None = None
+    trouble: str = ""
+    """Why it does not run although it should, with the next step; empty otherwise."""
+    warnings: list[str] = []
+    """What its owner should know of its settings."""
+
+
 class StatusView(View, frozen=True, kw_only=True):
     """`enigma-fed status`."""
 
@@ -214,6 +248,10 @@ class StatusView(View, frozen=True, kw_only=True):
     tor: TorView | None = None
     limited_by: list[str] = []
     """By what callers are told apart for limits before they proved who they are: circuit, key, listener."""
+    public: PublicOnionView | None = None
+    """The onion for strangers; null while no service is published on it."""
+    registry: RegistryView | None = None
+    """The identity registry; null when this node hosts none."""
     state: SnapshotView | None = None
     peers: dict[str, int] = {}
     """Count of peers by liveness; `paused`, `refused` and `invalid` ones by these words instead."""

@@ -6,6 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from enigma_fed.cli.statusshown import details
+from enigma_fed.wire.views import PublicOnionView, RegistryView
 from tests.cli.fakes import FakeNode, invoke
 
 
@@ -65,3 +66,34 @@ def test_the_admin_listener_is_told_also_when_it_is_off(changes: dict[str, objec
 def test_what_this_node_announces_is_shown() -> None:
     view = replace(FakeNode().status(), offline_windows=["23:00-07:00", "12:00-13:00"])
     assert dict(details(view))["Announced off"] == "23:00-07:00, 12:00-13:00"
+
+
+PUBLIC = PublicOnionView(onion="x.onion", ports={"registry": 8443}, phase="ready")
+REGISTRY = RegistryView(running=True, listen="127.0.0.1:8443", identities=3)
+
+
+@pytest.mark.parametrize(
+    ("public", "said"),
+    [
+        (None, ""),
+        (PUBLIC, "registry at x.onion:8443: ready"),
+        (replace(PUBLIC, phase="silent", reason="why"), "registry at x.onion:8443: silent, why"),
+        (replace(PUBLIC, repairs=2), "registry at x.onion:8443: ready; mended 2 times"),
+    ],
+)
+def test_what_strangers_reach_is_told(public: PublicOnionView | None, said: str) -> None:
+    assert dict(details(replace(FakeNode().status(), public=public)))["For strangers"] == said
+
+
+@pytest.mark.parametrize(
+    ("registry", "said"),
+    [
+        (None, ""),
+        (REGISTRY, "http://127.0.0.1:8443, 3 identities"),
+        (replace(REGISTRY, tls=True), "https://127.0.0.1:8443, 3 identities"),
+        (replace(REGISTRY, listen=None), "no port of this machine, 3 identities"),
+        (replace(REGISTRY, running=False, trouble="it is locked"), "not running: it is locked"),
+    ],
+)
+def test_the_registry_is_told(registry: RegistryView | None, said: str) -> None:
+    assert dict(details(replace(FakeNode().status(), registry=registry)))["Registry"] == said

@@ -13,7 +13,7 @@ from enigma_fed.daemon.status import Running, clock_differences, compose, next_s
 from enigma_fed.federation.rules import REMOVED_US
 from enigma_fed.transports.tor.modes import TorMode
 from enigma_fed.transports.tor.status import TorPhase, TorStatus
-from enigma_fed.wire.views import InviteView, PeerView, TorView
+from enigma_fed.wire.views import InviteView, PeerView, PublicOnionView, RegistryView, TorView
 from tests.support.views import INVITE, NODE, PEER, READY, RUNNING
 
 
@@ -247,3 +247,15 @@ def test_what_this_node_announces_is_in_the_view() -> None:
     running = replace(RUNNING, offline_windows=("23:00-07:00",))
     assert compose(NODE, [], [], running).offline_windows == ["23:00-07:00"]
     assert compose(NODE, [], [], None).offline_windows == []
+
+
+def test_what_strangers_miss_is_a_warning_and_no_reason_to_be_unready() -> None:
+    public = PublicOnionView(onion="x.onion", ports={"registry": 8443}, phase="silent", reason="not reached")
+    registry = RegistryView(running=False, trouble="the port is taken", warnings=["a key expires"])
+    view = compose(NODE, (), (), replace(RUNNING, public=public, registry=registry))
+    assert view.warnings == [
+        "The registry is not served: the port is taken",
+        "a key expires",
+        "Strangers cannot reach what is published for them: not reached",
+    ]
+    assert (view.public, view.registry) == (public, registry)

@@ -22,6 +22,8 @@ from enigma_fed.transports.tor.modes import TorMode
 from enigma_fed.transports.tor.onionkey import OnionKey
 from enigma_fed.transports.tor.proxyline import CIRCUIT_ID
 from enigma_fed.transports.tor.public import OnionEntry
+from enigma_fed.transports.tor.status import PublicPhase, PublicStatus
+from enigma_fed.wire.views import PublicOnionView
 
 KEY = OnionKey(b"\2" * 32)
 ANY_PORT = StrangersSettings("127.0.0.1:0", "registry.onion_listen")
@@ -124,5 +126,25 @@ async def test_no_two_services_share_a_port_and_one_that_leaves_is_gone(make: Ma
 
 
 async def test_without_tor_there_is_nothing_to_carry(make: Make) -> None:
-    assert make(TorMode.OFF).onion is None
-    assert not make(TorMode.OFF).is_open
+    door = make(TorMode.OFF)
+    assert door.view(PublicStatus()) is None
+    await door.join("registry", 8443, Service("registry").server(), ANY_PORT)
+    assert door.onion is None
+    view = door.view(PublicStatus())
+    assert view is not None
+    assert (view.phase, view.reason) == ("off", "Tor is switched off here")
+
+
+async def test_it_is_told_where_strangers_call_and_what_that_leads_to(make: Make, paths: Paths) -> None:
+    door = make(TorMode.MANAGED)
+    await door.join("registry", 8443, Service("registry").server(), ANY_PORT)
+    view = door.view(PublicStatus(PublicPhase.SILENT, "not reached", 2, "renewed"))
+    assert view == PublicOnionView(
+        onion=str(KEY.address),
+        ports={"registry": 8443},
+        targets={"registry": f"unix:{paths.public_socket('registry')}"},
+        phase="silent",
+        reason="not reached",
+        repairs=2,
+        last_repair="renewed",
+    )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Final
 
 from enigma_fed.base import limits
@@ -20,6 +21,7 @@ from enigma_fed.wire.views import Finding
 _UPDATE: Final = "Update it: sudo apt update && sudo apt install tor"
 _NO_TOR: Final = "Without it no peer can be reached."
 _OWNERS_FOLDER: Final = "/var/lib/tor/enigma-fed"
+_RELOAD: Final = "then: sudo systemctl reload tor"
 
 
 def program(scene: Scene) -> Iterator[Finding]:
@@ -88,22 +90,30 @@ def _owners_onion(scene: Scene, plan: TorPlan) -> Iterator[Finding]:
 
 def owners_lines(scene: Scene, listen: str) -> str:
     """What the owner of a tor does so that it serves this node's onion."""
-    lines = [
-        f"HiddenServicePort 80 {listen}",
+    if scene.settings.tor.onion:
+        shown = "; ".join(_torrc_lines([(80, listen)]))
+        return f"In its torrc, below the HiddenServiceDir of {scene.settings.tor.onion}: {shown}; {_RELOAD}"
+    text = owners_onion_lines(onion_folder(scene.paths), _OWNERS_FOLDER, [(80, listen)])
+    return f"Start the agent once, {text}"
+
+
+def owners_onion_lines(ours: Path, theirs: str, ports: Sequence[tuple[int, str]]) -> str:
+    """How an onion whose key files lie in `ours` gets into the owner's tor, where `theirs` is its folder."""
+    shown = "; ".join([f"HiddenServiceDir {theirs}", *_torrc_lines(ports)])
+    return (
+        f"copy the key: sudo cp -r {ours} {theirs} && "
+        f"sudo chown -R debian-tor: {theirs}; at the end of /etc/tor/torrc, one a line: "
+        f"{shown}; {_RELOAD} (it may take a quarter of an hour until this node sees that)"
+    )
+
+
+def _torrc_lines(ports: Sequence[tuple[int, str]]) -> list[str]:
+    return [
+        *(f"HiddenServicePort {port} {target}" for port, target in ports),
         f"HiddenServiceMaxStreams {limits.TOR_STREAMS_PER_CIRCUIT}",
         "HiddenServiceMaxStreamsCloseCircuit 1",
         "HiddenServicePoWDefensesEnabled 1",
     ]
-    reload = "then: sudo systemctl reload tor"
-    if scene.settings.tor.onion:
-        shown = "; ".join(lines)
-        return f"In its torrc, below the HiddenServiceDir of {scene.settings.tor.onion}: {shown}; {reload}"
-    shown = "; ".join([f"HiddenServiceDir {_OWNERS_FOLDER}", *lines])
-    return (
-        f"Start the agent once, copy the key: sudo cp -r {onion_folder(scene.paths)} {_OWNERS_FOLDER} && "
-        f"sudo chown -R debian-tor: {_OWNERS_FOLDER}; at the end of /etc/tor/torrc, one a line: "
-        f"{shown}; {reload} (it may take a quarter of an hour until this node sees that)"
-    )
 
 
 def progress(scene: Scene) -> Iterator[Finding]:
