@@ -29,3 +29,41 @@ ADDRESS_BYTES: Final = 256
 """`addr` of an announcement, spaces around it included: memory of the table of presences."""
 REGISTRY_REPLY_BYTES: Final = 2 * 1024 * 1024
 """Reply of a registry, on the calling side: memory of a command."""
+
+# Registry: who may ask how often.
+FORWARDED_HOPS: Final = 16
+"""Addresses read from `X-Forwarded-For`, from the right: time per request."""
+CLIENTS: Final = 16_384
+"""Clients with an account of their own in the limiter: memory, about 0.5 KB each."""
+CLIENT_LOOKS: Final = 8
+"""Accounts looked at for one that can be forgotten, for one newcomer: time on the event loop."""
+NEWCOMERS_RATE: Final = 100
+"""Requests per second of all who find no room for an account of their own, together."""
+NEWCOMERS_BURST: Final = 200
+"""Requests at once of all who find no room for an account of their own."""
+REFUSALS_BEFORE_BAN: Final = 20
+"""Refusals that a client may go on through before it is turned away: repeated abuse, not haste."""
+REFUSALS_MEMORY: Final = 60
+"""Seconds in which so many refusals are forgotten again, one by one."""
+SHARED_CLIENTS: Final = 20
+"""Clients' worth of rates for all callers whom nothing tells apart: an onion behind another's tor."""
+
+# Registry: presence.
+PRESENCES: Final = 65_536
+"""Presences that are kept: memory, at most 0.7 KB each."""
+PRESENCES_PER_CLIENT: Final = 1024
+"""Users whom one client may announce at a time: nobody fills the table alone."""
+PRESENCES_A_STEP: Final = 512
+"""Presences looked at in one step of the clearing: time on the event loop."""
+PRESENCE_AHEAD: Final = 60
+"""How far ahead of our clock a signed announcement may be dated."""
+
+# Registry: other nodes.
+NODE_PROBE_INTERVAL: Final = 3600
+"""Between two looks at a node of the list."""
+NODE_UNREACHABLE: Final = 7 * 24 * 3600
+"""How long a node may be unreachable before it is taken off the list."""
+NODE_FAILURES: Final = 8
+"""Looks that must have failed in that time: a machine that slept is no reason to forget others."""
+NODE_PROBES_DUE: Final = 16
+"""Nodes looked at in one round: our own connections."""

@@ -5,6 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 _FORMATS: Final = "tests/limits/test_registry_formats.py::test_invariant_7_at_the_limit_and_one_past_it"
+_LIMITER: Final = "tests/registry/test_limiter.py::"
+_PRESENCE: Final = "tests/registry/test_presence.py::"
+_NODES: Final = "tests/registry/test_noderules.py::"
 
 REGISTRY: Final = {
     "RESOLVE_BYTES": _FORMATS,
@@ -19,4 +22,22 @@ REGISTRY: Final = {
     "USER_NAME_BYTES": _FORMATS,
     "ADDRESS_BYTES": _FORMATS,
     "REGISTRY_REPLY_BYTES": _FORMATS,
+    "FORWARDED_HOPS": "tests/registry/test_clientaddress.py::test_invariant_7_only_so_many_hops_are_read",
+    "CLIENTS": _LIMITER + "test_invariant_7_accounts_are_bounded_and_a_newcomer_is_served_all_the_same",
+    "CLIENT_LOOKS": _LIMITER + "test_invariant_7_few_accounts_are_looked_at_for_a_newcomer",
+    "NEWCOMERS_RATE": _LIMITER
+    + "test_invariant_7_accounts_are_bounded_and_a_newcomer_is_served_all_the_same",
+    "NEWCOMERS_BURST": _LIMITER
+    + "test_invariant_7_accounts_are_bounded_and_a_newcomer_is_served_all_the_same",
+    "REFUSALS_BEFORE_BAN": _LIMITER + "test_invariant_7_only_repeated_abuse_is_banned",
+    "REFUSALS_MEMORY": _LIMITER + "test_refusals_are_forgotten_with_time",
+    "SHARED_CLIENTS": _LIMITER + "test_the_shared_account_is_never_banned_and_forgets_nobody",
+    "PRESENCES": _PRESENCE + "test_invariant_7_presences_are_bounded",
+    "PRESENCES_PER_CLIENT": _PRESENCE + "test_invariant_7_one_client_announces_only_so_many_users",
+    "PRESENCES_A_STEP": _PRESENCE + "test_a_round_forgets_what_has_expired_and_nothing_else",
+    "PRESENCE_AHEAD": _PRESENCE + "test_a_signed_one_is_of_now",
+    "NODE_PROBE_INTERVAL": _NODES + "test_nodes_are_looked_at_in_turn",
+    "NODE_UNREACHABLE": _NODES + "test_a_node_leaves_the_list_after_a_week_of_silence",
+    "NODE_FAILURES": _NODES + "test_a_node_leaves_the_list_after_a_week_of_silence",
+    "NODE_PROBES_DUE": _NODES + "test_nodes_are_looked_at_in_turn",
 }
