@@ -15,72 +15,83 @@ from msgspec import Meta, Struct
 from enigma_fed.base.ids import Did
 
 Network: TypeAlias = IPv4Network | IPv6Network
-Rate: TypeAlias = Annotated[float, Meta(gt=0, le=1_000_000)]
-"""Requests per second of one client."""
+
+
+def rate(meaning: str) -> Meta:
+    """The bounds of a rate: requests per second of one client, fractions too."""
+    return Meta(description=meaning, gt=0, le=1_000_000)
 
 
 class Table(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A table of the file: what it has no key for is an error."""
+    """A table of the file: what it has no key for is an error. Each key's `Meta` says what it means."""
 
 
 class EndpointRates(Table, frozen=True, kw_only=True):
     """`[rate_limit.endpoints]`: what one client may ask of each route, in requests per second."""
 
-    register_rps: Rate = 1
-    """`/register`."""
-    resolve_rps: Rate = 3
-    """`/resolve`."""
-    check_user_rps: Rate = 10
-    """`/check_user/{handle}`."""
-    announce_rps: Rate = 5
-    """`/announce`, and signed presence."""
-    sync_rps: Rate = 1
-    """`/sync`."""
-    nodes_rps: Rate = 2
-    """`GET /nodes` and `POST /nodes` together."""
-    keys_rps: Rate = 2
-    """`/envelope_pubkey`, `/envelope_pubkeys`, and what describes the registry."""
-    challenge_rps: Rate = 3
-    """`/pow/challenge`."""
-    owner_rps: Rate = 1
-    """Update, rotate and revoke, and the log of changes."""
-    presence_rps: Rate = 10
-    """Presence asked for by a federated peer."""
+    register_rps: Annotated[float, rate("Requests per second of one client to `/register`.")] = 1
+    resolve_rps: Annotated[float, rate("The same for `/resolve`.")] = 3
+    check_user_rps: Annotated[float, rate("The same for `/check_user`.")] = 10
+    announce_rps: Annotated[float, rate("The same for `/announce` and signed presence.")] = 5
+    sync_rps: Annotated[float, rate("The same for `/sync`.")] = 1
+    nodes_rps: Annotated[float, rate("The same for `/nodes`, reading and adding together.")] = 2
+    keys_rps: Annotated[
+        float, rate("The same for the routes of envelope keys and of this registry's description.")
+    ] = 2
+    challenge_rps: Annotated[float, rate("The same for `/pow/challenge`.")] = 3
+    owner_rps: Annotated[float, rate("The same for changes by an owner, and for the log of changes.")] = 1
+    presence_rps: Annotated[float, rate("The same for presence that a federated peer asks for.")] = 10
 
 
 class RateLimitSettings(Table, frozen=True, kw_only=True):
     """`[rate_limit]`: token buckets per client, one for everything and one for each route."""
 
-    enabled: bool = True
-    """Off counts nobody; the bounds of memory and connections stay."""
-    per_ip_rps: Rate = 5
-    """What one client may ask of all routes together, in requests per second."""
-    burst: Annotated[int, Meta(gt=0, le=1_000_000)] = 10
-    """Requests that a client may make at once: the size of each of its buckets."""
-    ban_seconds: Annotated[int, Meta(ge=0, le=30 * 24 * 3600)] = 300
-    """How long a client is turned away after it went on through many refusals; 0: never."""
+    enabled: Annotated[
+        bool, Meta(description="Whether requests are counted; the bounds of memory and connections stay.")
+    ] = True
+    per_ip_rps: Annotated[float, rate("Requests per second of one client to all routes together.")] = 5
+    burst: Annotated[
+        int, Meta(description="Requests that a client may make at once, of each kind.", gt=0, le=1_000_000)
+    ] = 10
+    ban_seconds: Annotated[
+        int,
+        Meta(
+            description="Seconds for which a client is turned away that went on after refusals; 0: never.",
+            ge=0,
+            le=30 * 24 * 3600,
+        ),
+    ] = 300
     endpoints: EndpointRates = EndpointRates()
 
 
 class PresenceSettings(Table, frozen=True, kw_only=True):
     """`[presence]`: how long an announcement holds."""
 
-    ttl_seconds: Annotated[int, Meta(gt=0, le=7 * 24 * 3600)] = 300
-    """Seconds from its arrival until an announcement is forgotten."""
-    gc_interval_seconds: Annotated[int, Meta(gt=0, le=24 * 3600)] = 60
-    """Seconds between two clearings of what has expired."""
+    ttl_seconds: Annotated[
+        int,
+        Meta(
+            description="Seconds from its arrival until an announcement is forgotten.", gt=0, le=7 * 24 * 3600
+        ),
+    ] = 300
+    gc_interval_seconds: Annotated[
+        int, Meta(description="Seconds between two clearings of what has expired.", gt=0, le=24 * 3600)
+    ] = 60
 
 
 class PowSettings(Table, frozen=True, kw_only=True):
     """`[pow]`: proof of work for `/resolve` and `/check_user`; the numbers count once it is enabled."""
 
-    enabled: bool = False
-    difficulty: int = 18
-    """Leading zero bits asked for without load, 1 to 30; the price rises from there."""
-    ttl_seconds: int = 120
-    """Seconds until a challenge expires, 1 to 3600."""
-    register: bool = False
-    """Whether `/register` asks for one too; clients of the first generation bring none there."""
+    enabled: Annotated[
+        bool, Meta(description="Whether `/resolve` and `/check_user` ask for proof of work.")
+    ] = False
+    difficulty: Annotated[
+        int, Meta(description="Leading zero bits that are asked for without load, 1 to 30; load raises them.")
+    ] = 18
+    ttl_seconds: Annotated[int, Meta(description="Seconds until a challenge expires, 1 to 3600.")] = 120
+    register: Annotated[
+        bool,
+        Meta(description="Whether `/register` asks for it too; existing clients bring none there."),
+    ] = False
 
 
 class EnvelopeKey(Struct, frozen=True, kw_only=True):
