@@ -67,3 +67,15 @@ NODE_FAILURES: Final = 8
 """Looks that must have failed in that time: a machine that slept is no reason to forget others."""
 NODE_PROBES_DUE: Final = 16
 """Nodes looked at in one round: our own connections."""
+
+# Registry: TLS and the files of a running server.
+TLS_HANDSHAKES: Final = 128
+"""Handshakes under way at once: memory before a connection counts; the oldest ends for a new one."""
+TLS_HANDSHAKE_TIMEOUT: Final = 10
+"""Seconds from a connection until its handshake is done."""
+TLS_SHUTDOWN_TIMEOUT: Final = 2
+"""Seconds that a connection waits for the other side's last word."""
+CERTIFICATE_NOTICE_DAYS: Final = 14
+"""Days before its certificate expires from which a registry warns."""
+REGISTRY_FILES_INTERVAL: Final = 5
+"""Seconds between two looks whether configuration, secrets or certificates of a running registry changed."""

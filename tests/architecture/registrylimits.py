@@ -8,6 +8,7 @@ _FORMATS: Final = "tests/limits/test_registry_formats.py::test_invariant_7_at_th
 _LIMITER: Final = "tests/registry/test_limiter.py::"
 _PRESENCE: Final = "tests/registry/test_presence.py::"
 _NODES: Final = "tests/registry/test_noderules.py::"
+_TLS: Final = "tests/registry/test_tlslistener.py"
 
 REGISTRY: Final = {
     "RESOLVE_BYTES": _FORMATS,
@@ -40,4 +41,10 @@ REGISTRY: Final = {
     "NODE_UNREACHABLE": _NODES + "test_a_node_leaves_the_list_after_a_week_of_silence",
     "NODE_FAILURES": _NODES + "test_a_node_leaves_the_list_after_a_week_of_silence",
     "NODE_PROBES_DUE": _NODES + "test_nodes_are_looked_at_in_turn",
+    "TLS_HANDSHAKES": f"{_TLS}::test_invariant_7_handshakes_have_a_bound_and_the_oldest_ends",
+    "TLS_HANDSHAKE_TIMEOUT": f"{_TLS}::test_a_handshake_that_takes_too_long_ends",
+    "TLS_SHUTDOWN_TIMEOUT": f"{_TLS}::test_a_connection_waits_only_so_long_for_the_other_sides_last_word",
+    "REGISTRY_FILES_INTERVAL": "tests/daemon/test_registryfiles.py"
+    "::test_files_are_looked_at_every_few_seconds",
+    "CERTIFICATE_NOTICE_DAYS": "tests/registry/test_tls.py::test_a_certificate_near_its_end_is_told_in_time",
 }

@@ -28,6 +28,7 @@ ONLY = {
         ("daemon/metricstext.py",),
         "metrics become text in one place; it is loaded at the first scrape",
     ),
+    "tomlkit": (("registry/configedit.py",), "a file is edited in one place; it is read without it"),
     "click": (("cli/",), "nothing below knows that there is a terminal"),
     "rich": (("cli/",), "nothing below knows that there is a terminal"),
     "segno": (("cli/",), "codes become pictures for a person only"),

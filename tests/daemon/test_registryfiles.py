@@ -1,0 +1,130 @@
+"""A registry's files: made for their owner alone, edited whole or not at all, and watched."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+
+import pytest
+
+from enigma_fed.base import limits, registry_limits
+from enigma_fed.base.errors import AlreadyInitialised, ConfigError, WriteFailed
+from enigma_fed.base.tasks import Tasks
+from enigma_fed.daemon import registryfiles
+from enigma_fed.daemon.registryfiles import FileWatch
+from enigma_fed.storage.disk import Disk
+from tests.support.manualclock import ManualClock
+
+
+def added(text: str) -> tuple[str, int]:
+    return text + "more\n", len(text)
+
+
+def test_invariant_8_a_new_file_is_its_owners_alone_and_none_is_overwritten(tmp_path: Path) -> None:
+    path = tmp_path / "registry.toml"
+    registryfiles.create(path, "a = 1\n")
+    assert path.stat().st_mode & 0o777 == 0o600
+    with pytest.raises(AlreadyInitialised):
+        registryfiles.create(path, "a = 2\n")
+    assert path.read_text(encoding="utf-8") == "a = 1\n"
+
+
+@pytest.mark.parametrize(("mode", "kept"), [(0o600, 0o600), (0o640, 0o640), (0o644, 0o640), (0o666, 0o640)])
+def test_an_edit_keeps_what_the_group_may_and_takes_the_rest_away(
+    tmp_path: Path, mode: int, kept: int
+) -> None:
+    path = tmp_path / "registry.toml"
+    path.write_text("one\n", encoding="utf-8")
+    path.chmod(mode)
+    assert registryfiles.edit(path, added) == 4
+    assert path.read_text(encoding="utf-8") == "one\nmore\n"
+    assert path.stat().st_mode & 0o777 == kept
+
+
+def test_an_edit_through_a_link_changes_the_file_that_it_leads_to(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    path = tmp_path / "real" / "registry.toml"
+    path.write_text("one\n", encoding="utf-8")
+    (tmp_path / "link.toml").symlink_to(path)
+    registryfiles.edit(tmp_path / "link.toml", added)
+    assert (tmp_path / "link.toml").is_symlink()
+    assert path.read_text(encoding="utf-8") == "one\nmore\n"
+
+
+def test_an_edit_that_fails_leaves_the_file_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "registry.toml"
+    path.write_text("one\n", encoding="utf-8")
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Disk, "sync", full)
+    with pytest.raises(WriteFailed, match="No space left"):
+        registryfiles.edit(path, added)
+    assert path.read_text(encoding="utf-8") == "one\n"
+    assert not path.with_name("registry.toml.tmp").exists()
+
+
+def test_what_cannot_be_read_is_not_edited(tmp_path: Path) -> None:
+    path = tmp_path / "registry.toml"
+    with pytest.raises(ConfigError, match="no such file"):
+        registryfiles.edit(path, added)
+    path.write_bytes(b"\xff")
+    with pytest.raises(ConfigError, match="UTF-8"):
+        registryfiles.edit(path, added)
+    path.write_bytes(b"#" * (limits.CONFIG_BYTES + 1))
+    with pytest.raises(ConfigError, match="larger than"):
+        registryfiles.edit(path, added)
+
+
+def test_a_change_that_is_refused_names_the_file(tmp_path: Path) -> None:
+    def refuse(text: str) -> tuple[str, None]:
+        raise ConfigError("no key", hint="Make one.")
+
+    path = tmp_path / "registry.toml"
+    path.write_text("one\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match="no key") as caught:
+        registryfiles.edit(path, refuse)
+    assert caught.value.detail == f"{path}: no key"
+    assert caught.value.hint == "Make one."
+
+
+def test_a_change_of_any_kind_is_seen_once(tmp_path: Path) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    first.write_text("1", encoding="utf-8")
+    watch = FileWatch([first, second])
+    assert not watch.changed()
+    second.write_text("new", encoding="utf-8")
+    assert watch.changed()
+    assert not watch.changed()
+    os.utime(first, ns=(1, 1))
+    assert watch.changed()
+    (tmp_path / "other").write_text("1", encoding="utf-8")
+    os.utime(tmp_path / "other", ns=(1, 1))
+    (tmp_path / "other").replace(first)
+    assert watch.changed(), "the same size and time, and another file"
+    second.unlink()
+    assert watch.changed()
+    watch.follow([first])
+    second.write_text("not looked at", encoding="utf-8")
+    assert not watch.changed()
+
+
+async def test_files_are_looked_at_every_few_seconds(tmp_path: Path) -> None:
+    path, clock, tasks = tmp_path / "registry.toml", ManualClock(), Tasks()
+    told: asyncio.Queue[None] = asyncio.Queue()
+    watch = FileWatch([path])
+    tasks.start("watch", watch.tell(clock.sleep, lambda: told.put_nowait(None)))
+    await asyncio.sleep(0)
+    path.write_text("new", encoding="utf-8")
+    clock.advance(registry_limits.REGISTRY_FILES_INTERVAL - 1)
+    await asyncio.sleep(0)
+    assert told.empty()
+    clock.advance(1)
+    async with asyncio.timeout(30):
+        await told.get()
+    assert tasks.failures == {}
+    await tasks.close()
