@@ -27,6 +27,14 @@ USER_NAME_BYTES: Final = 64
 """A user's name in UTF-8, trimmed: what its id is made from, the same in every registry."""
 ADDRESS_BYTES: Final = 256
 """`addr` of an announcement, spaces around it included: memory of the table of presences."""
+POW_HEADER_CHARACTERS: Final = 256
+"""Header `x-enigma-pow`: memory of the table of used solutions."""
+CHANGE_BYTES: Final = REGISTER_BYTES
+"""Body of `/v1/change`: memory and time per request."""
+CHANGE_WINDOW: Final = 24 * 3600
+"""Largest |now - created| of an owner's statement: how long one that was held back is of use."""
+LOG_BYTES: Final = 1024 * 1024
+"""A log of key changes, on the calling side: memory of a command."""
 REGISTRY_REPLY_BYTES: Final = 2 * 1024 * 1024
 """Reply of a registry, on the calling side: memory of a command."""
 

@@ -134,43 +134,43 @@ def error(refusal: RegistryError) -> bytes:
 
 def read_ok(data: bytes) -> None:
     """`{"ok":true}`; raises WireError."""
-    if not _reply(data, lambda value: read.boolean(_only(value, "ok"), "ok")):
+    if not reply(data, lambda value: read.boolean(_only(value, "ok"), "ok")):
         raise WireError("the registry's answer: ok is not true")
 
 
 def read_exists(data: bytes) -> bool:
     """`{"exists":bool}`; raises WireError."""
-    return _reply(data, lambda value: read.boolean(_only(value, "exists"), "exists"))
+    return reply(data, lambda value: read.boolean(_only(value, "exists"), "exists"))
 
 
 def read_merged(data: bytes) -> int:
     """`{"merged":n}`; raises WireError."""
-    return _reply(data, lambda value: read.integer(_only(value, "merged"), "merged"))
+    return reply(data, lambda value: read.integer(_only(value, "merged"), "merged"))
 
 
 def read_resolved(data: bytes) -> tuple[UserId, Envelope | None]:
     """The handle, of either case, and the envelope if there is one; raises WireError."""
-    return _reply(data, _resolved)
+    return reply(data, _resolved)
 
 
 def read_nodes(data: bytes) -> tuple[str, ...]:
     """The URLs of `/nodes`, as many as a registry may keep; raises WireError."""
-    return _reply(data, _nodes)
+    return reply(data, _nodes)
 
 
 def read_key(data: bytes) -> EnvelopePublicKey:
     """The answer to `/envelope_pubkey`; raises WireError."""
-    return _reply(data, EnvelopePublicKey.from_object)
+    return reply(data, EnvelopePublicKey.from_object)
 
 
 def read_keys(data: bytes) -> tuple[EnvelopePublicKey, ...]:
     """The answer to `/envelope_pubkeys`; raises WireError."""
-    return _reply(data, _keys)
+    return reply(data, _keys)
 
 
 def read_challenge(data: bytes) -> PowChallenge:
     """The answer to `/pow/challenge`, other members ignored; raises WireError."""
-    return _reply(data, _challenge)
+    return reply(data, _challenge)
 
 
 def read_error(status: int, data: bytes, retry_after: int | None = None) -> RegistryError:
@@ -202,7 +202,8 @@ def _member(value: object, name: str) -> object:
     raise LookupError
 
 
-def _reply(data: bytes, take: Callable[[object], T]) -> T:
+def reply(data: bytes, take: Callable[[object], T]) -> T:
+    """What `take` makes of an answer; its refusals become WireError."""
     try:
         return take(read.body(data, registry_limits.REGISTRY_REPLY_BYTES))
     except RegistryError as refusal:

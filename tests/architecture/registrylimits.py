@@ -22,6 +22,11 @@ REGISTRY: Final = {
     "IDENTITY_BYTES": _FORMATS,
     "USER_NAME_BYTES": _FORMATS,
     "ADDRESS_BYTES": _FORMATS,
+    "POW_HEADER_CHARACTERS": "tests/wire/test_powchallenge.py::test_invariant_7_a_header_is_bounded",
+    "CHANGE_BYTES": "tests/wire/test_ownerstatement.py::test_invariant_7_a_body_is_bounded",
+    "CHANGE_WINDOW": "tests/wire/test_ownerstatement.py"
+    "::test_invariant_12_a_statement_is_for_one_registry_user_and_time",
+    "LOG_BYTES": "tests/wire/test_ownerchange.py::test_invariant_7_a_log_is_bounded",
     "REGISTRY_REPLY_BYTES": _FORMATS,
     "FORWARDED_HOPS": "tests/registry/test_clientaddress.py::test_invariant_7_only_so_many_hops_are_read",
     "CLIENTS": _LIMITER + "test_invariant_7_accounts_are_bounded_and_a_newcomer_is_served_all_the_same",

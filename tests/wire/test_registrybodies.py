@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from enigma_fed.base import registry_limits
 from enigma_fed.base.registry_errors import InputRefused, TooLarge
 from enigma_fed.wire.registrybodies import (
     NodesPayload,
@@ -72,6 +73,16 @@ def test_a_member_that_is_missing_is_named(body: Any, names: list[str]) -> None:
 def test_invariant_7_a_body_that_is_too_large_is_not_looked_at(body: Any, names: list[str]) -> None:
     with pytest.raises(TooLarge):
         type(body).decode(b"{" * 3_000_000)
+
+
+def test_invariant_7_a_body_lists_only_so_many() -> None:
+    identities = (ALICE.identity(signature=b"x"),) * (registry_limits.SYNC_IDENTITIES + 1)
+    for body in (
+        SyncRequest(identities),
+        NodesPayload(("http://a",) * (registry_limits.NODES_IN_A_BODY + 1)),
+    ):
+        with pytest.raises(InputRefused):
+            type(body).decode(body.encode())
 
 
 def without_space(changed: dict[str, Any]) -> bytes:
