@@ -56,6 +56,20 @@ REFUSALS_MEMORY: Final = 60
 SHARED_CLIENTS: Final = 20
 """Clients' worth of rates for all callers whom nothing tells apart: an onion behind another's tor."""
 
+# Registry: proof of work.
+POW_USED: Final = 65_536
+"""Solved challenges that are remembered until they expire: memory, 0.3 KB each."""
+POW_FORGOTTEN: Final = 4
+"""Expired ones forgotten with each new one: time on the event loop."""
+POW_DIFFICULTY_MAX: Final = 30
+"""Leading zero bits that are ever asked for: a thousand million tries."""
+POW_RISE: Final = 4
+"""Bits that load adds at most: a client of old gives up after 1.5 s, and 18 + 4 bits take about one."""
+POW_EASY_RATE: Final = 20
+"""Solved requests per second at the base price; each doubling of it adds a bit."""
+POW_RATE_WINDOW: Final = 10
+"""Seconds over which that rate is measured."""
+
 # Registry: presence.
 PRESENCES: Final = 65_536
 """Presences that are kept: memory, at most 0.7 KB each."""

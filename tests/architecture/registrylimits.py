@@ -9,6 +9,7 @@ _LIMITER: Final = "tests/registry/test_limiter.py::"
 _PRESENCE: Final = "tests/registry/test_presence.py::"
 _NODES: Final = "tests/registry/test_noderules.py::"
 _TLS: Final = "tests/registry/test_tlslistener.py"
+_POW: Final = "tests/registry/test_pow.py::"
 
 REGISTRY: Final = {
     "RESOLVE_BYTES": _FORMATS,
@@ -52,4 +53,10 @@ REGISTRY: Final = {
     "REGISTRY_FILES_INTERVAL": "tests/daemon/test_registryfiles.py"
     "::test_files_are_looked_at_every_few_seconds",
     "CERTIFICATE_NOTICE_DAYS": "tests/registry/test_tls.py::test_a_certificate_near_its_end_is_told_in_time",
+    "POW_USED": _POW + "test_invariant_7_what_is_remembered_is_bounded_and_opens_nothing_twice",
+    "POW_FORGOTTEN": _POW + "test_few_expired_ones_are_forgotten_at_once",
+    "POW_DIFFICULTY_MAX": _POW + "test_the_price_is_bounded",
+    "POW_RISE": _POW + "test_the_price_is_bounded",
+    "POW_EASY_RATE": _POW + "test_the_price_rises_with_load_and_falls_again",
+    "POW_RATE_WINDOW": _POW + "test_the_price_rises_with_load_and_falls_again",
 }

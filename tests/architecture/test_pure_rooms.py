@@ -66,6 +66,7 @@ PURE_PLACES = {
     "registry/clientaddress.py",
     "registry/limiter.py",
     "registry/noderules.py",
+    "registry/pow.py",
     "registry/presence.py",
     "rpc/challenge.py",
     "rpc/circuits.py",
