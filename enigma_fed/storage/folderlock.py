@@ -6,8 +6,9 @@ import contextlib
 import fcntl
 import os
 import time
+from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Final, Literal, Self
 
 import msgspec
@@ -16,9 +17,12 @@ from enigma_fed.base.errors import LockBusy, LooseModes, WriteFailed
 from enigma_fed.storage import modes
 from enigma_fed.storage.disk import Disk
 
-Kind = Literal["agent", "command"]
+Kind = Literal["agent", "command", "registry"]
 
 _NAME: Final = "lock"
+_NAMES: Final[Mapping[Kind, str]] = MappingProxyType(
+    {"agent": "the agent", "command": "a command", "registry": "a registry"}
+)
 _RETRY: Final = 0.05
 _PATIENCE: Final = 0.2
 """Shortest wait: somebody's look at the lock (`holder`) takes it for an instant."""
@@ -114,8 +118,7 @@ class FolderLock:
 
     def _busy(self, descriptor: int) -> str:
         holder = self._recorded(descriptor)
-        name = "a command" if holder.kind == "command" else "the agent"
-        return f"{name} (process {holder.pid}) holds it" if holder.pid else "it is locked"
+        return f"{_NAMES[holder.kind]} (process {holder.pid}) holds it" if holder.pid else "it is locked"
 
     @staticmethod
     def _record(descriptor: int, holder: Holder) -> None:

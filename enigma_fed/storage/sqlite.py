@@ -12,10 +12,10 @@ import sqlite3
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, Generic, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from enigma_fed.base import limits
 from enigma_fed.base.errors import EnigmaError, StoreDamaged, TryLater
@@ -24,8 +24,11 @@ from enigma_fed.storage.disk import Disk
 from enigma_fed.storage.sqlitefile import Connection, Schema, Synchronous
 
 T = TypeVar("T")
+Item = TypeVar("Item")
 Work: TypeAlias = Callable[[Connection], T]
 """Reads or changes the database, in the writer's thread; it neither begins nor ends transactions."""
+Gathering: TypeAlias = Callable[[Sequence[Item], Connection], Sequence[T]]
+"""Makes all these changes of one kind, or raises; a result for each item. In the writer's thread, too."""
 
 _log = logging.getLogger(__name__)
 
@@ -39,11 +42,12 @@ class _Outcome:
 
 
 @dataclass(frozen=True, slots=True)
-class _Write(Generic[T]):
-    """A change that waits for its turn."""
+class _Write:
+    """A change that waits for its turn, or several of one kind."""
 
-    work: Work[T]
-    told: asyncio.Future[T]
+    work: Gathering[Any, Any]
+    items: list[Any] = field(default_factory=list)
+    told: list[asyncio.Future[Any]] = field(default_factory=list)
 
 
 class Database:
@@ -73,8 +77,10 @@ class Database:
         self._writer: Connection | None = None
         self._reader: Connection | None = None
         self._thread: ThreadPoolExecutor | None = None
-        self._waiting: list[_Write[Any]] = []
-        self._running: asyncio.Future[list[_Outcome]] | None = None
+        self._waiting: list[_Write] = []
+        self._gathered: dict[Gathering[Any, Any], _Write] = {}
+        self._number = 0
+        self._running: asyncio.Future[list[list[_Outcome]]] | None = None
         self._scheduled = False
 
     @property
@@ -124,15 +130,36 @@ class Database:
         Raises WriteFailed, StoreDamaged, LockBusy, TryLater (it is closed, or limits.DATABASE_WRITES_WAITING
         wait already).
         """
+        told: asyncio.Future[T] = self._asked(_Write(lambda _, connection: [work(connection)]), None)
+        return await told
+
+    async def write_gathered(self, gathering: Gathering[Item, T], item: Item) -> T:
+        """As `write`, for changes of which there are many: those that wait are made by one call.
+
+        If that raises, it is undone and each of them is tried alone.
+        """
+        write = self._gathered.get(gathering)
+        if write is None:
+            write = self._gathered[gathering] = _Write(gathering)
+        told: asyncio.Future[T] = self._asked(write, item)
+        return await told
+
+    def _asked(self, write: _Write, item: object) -> asyncio.Future[Any]:
+        """Add one change to those that wait, and see to it that there is a transaction."""
         self._check_open()
-        if len(self._waiting) >= limits.DATABASE_WRITES_WAITING:
+        if self._number >= limits.DATABASE_WRITES_WAITING:
             raise TryLater(f"{self.path.name} has too many changes to write")
-        told: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Write(work, told))
+        loop = asyncio.get_running_loop()
+        if not write.items:
+            self._waiting.append(write)
+        told = loop.create_future()
+        write.items.append(item)
+        write.told.append(told)
+        self._number += 1
         if self._running is None and not self._scheduled:
             self._scheduled = True
-            asyncio.get_running_loop().call_soon(self._begin)
-        return await told
+            loop.call_soon(self._begin)
+        return told
 
     async def read(self, work: Work[T]) -> T:
         """What `work` reads, off the loop, between transactions; raises StoreDamaged, LockBusy, TryLater."""
@@ -147,6 +174,15 @@ class Database:
         assert self._reader is not None
         try:
             found: tuple[Any, ...] | None = self._reader.execute(sql, parameters).fetchone()
+        except sqlitefile.FAULTS as error:
+            raise sqlitefile.explained(self.path, error, writing=False) from error
+        return found
+
+    def rows(self, sql: str, parameters: Sequence[object], most: int) -> list[tuple[Any, ...]]:
+        """The first `most` rows of an indexed question, as `row` finds one."""
+        assert self._reader is not None
+        try:
+            found: list[tuple[Any, ...]] = self._reader.execute(sql, parameters).fetchmany(most)
         except sqlitefile.FAULTS as error:
             raise sqlitefile.explained(self.path, error, writing=False) from error
         return found
@@ -171,36 +207,38 @@ class Database:
         """Give all that waits to the writer's thread, as one transaction."""
         self._scheduled = False
         batch, self._waiting = self._waiting, []
-        works = [write.work for write in batch]
+        self._gathered, self._number = {}, 0
         loop = asyncio.get_running_loop()
-        self._running = loop.run_in_executor(self._thread, self._transaction, works)
+        self._running = loop.run_in_executor(self._thread, self._transaction, batch)
         self._running.add_done_callback(partial(self._ended, batch))
 
-    def _ended(self, batch: list[_Write[Any]], running: asyncio.Future[list[_Outcome]]) -> None:
+    def _ended(self, batch: list[_Write], running: asyncio.Future[list[list[_Outcome]]]) -> None:
         self._running = None
         fault = running.exception()
-        outcomes = running.result() if fault is None else [_Outcome(error=fault) for _ in batch]
-        for write, outcome in zip(batch, outcomes, strict=True):
-            if write.told.done():
-                continue  # its caller has gone
-            if outcome.error is None:
-                write.told.set_result(outcome.value)
-            else:
-                write.told.set_exception(outcome.error)
+        ended = [[_Outcome(error=fault)] * len(write.told) for write in batch]
+        for write, results in zip(batch, ended if fault is not None else running.result(), strict=True):
+            for told, outcome in zip(write.told, results, strict=True):
+                if told.done():
+                    continue  # its caller has gone
+                if outcome.error is None:
+                    told.set_result(outcome.value)
+                else:
+                    told.set_exception(outcome.error)
         if self._waiting:
             self._begin()
 
     # In the writer's thread
 
-    def _transaction(self, works: list[Work[Any]]) -> list[_Outcome]:
+    def _transaction(self, batch: list[_Write]) -> list[list[_Outcome]]:
         assert self._writer is not None
         try:
             self._writer.execute("BEGIN IMMEDIATE")
-            outcomes = [_one(self._writer, work) for work in works]
+            outcomes = [_made(self._writer, write) for write in batch]
             self._writer.execute("COMMIT")
         except sqlite3.Error as error:
             sqlitefile.roll_back(self._writer)
-            return [_Outcome(error=sqlitefile.explained(self.path, error, writing=True)) for _ in works]
+            explained = partial(sqlitefile.explained, self.path, error, writing=True)
+            return [[_Outcome(error=explained()) for _ in write.items] for write in batch]
         except BaseException:
             sqlitefile.roll_back(self._writer)
             raise
@@ -221,6 +259,16 @@ class Database:
             self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         self._writer.close()
         self._reader = self._writer = None
+
+
+def _made(connection: Connection, write: _Write) -> list[_Outcome]:
+    """Make changes of one kind by one call or, if that fails, one by one; raises as `_one`."""
+    together = _one(connection, partial(write.work, write.items))
+    if together.error is None:
+        return [_Outcome(value) for value in together.value]
+    if len(write.items) == 1:
+        return [together]
+    return [_made(connection, _Write(write.work, [item]))[0] for item in write.items]
 
 
 def _one(connection: Connection, work: Work[Any]) -> _Outcome:
