@@ -16,6 +16,8 @@ stranger sent: clients of old look for words in it.
     +-- RateLimited             RATE_LIMITED 429, says when to come back
     +-- InternalFault           INTERNAL 500
     +-- Unavailable             UNAVAILABLE 503, says when to come back
+
+What a server tells its owner: RegistryRunning (exit 6), ForeignStore (exit 7).
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import ClassVar, Final, Self
 
-from enigma_fed.base.errors import EnigmaError
+from enigma_fed.base.errors import Conflict, EnigmaError, StoreError
 
 
 class RegistryError(EnigmaError):
@@ -206,6 +208,18 @@ class Unavailable(RegistryError):
 
     def __init__(self, retry_after: int) -> None:
         super().__init__("unavailable", retry_after=retry_after)
+
+
+class RegistryRunning(Conflict):
+    """Another registry already runs on this folder."""
+
+    code = "registry-running"
+
+
+class ForeignStore(StoreError):
+    """This folder holds the registry of another program."""
+
+    code = "foreign-store"
 
 
 CLASSES: Final = (

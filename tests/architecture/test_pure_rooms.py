@@ -68,6 +68,8 @@ PURE_PLACES = {
     "registry/noderules.py",
     "registry/pow.py",
     "registry/presence.py",
+    "registry/atrest.py",
+    "registry/sledfolder.py",
     "rpc/challenge.py",
     "rpc/circuits.py",
     "rpc/freshness.py",
