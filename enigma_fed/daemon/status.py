@@ -279,12 +279,18 @@ def _warnings(peers: Sequence[PeerView], running: Running | None) -> Iterator[st
         yield "This machine's clock is not synchronised, so peers are asked for one more round trip."
     if running.admin_trouble:
         yield f"Health and metrics are not served: {running.admin_trouble}"
-    if running.registry is not None and running.registry.trouble:
-        yield f"The registry is not served: {running.registry.trouble}"
     if running.registry is not None:
-        yield from running.registry.warnings
+        yield from _registry_warnings(running.registry)
     if running.public is not None and running.public.reason:
         yield f"Strangers cannot reach what is published for them: {running.public.reason}"
     yield from clock_differences(peers)
     if any(peer.paused for peer in peers):
         yield "Some peers are paused and not polled."
+
+
+def _registry_warnings(registry: RegistryView) -> Iterator[str]:
+    if registry.trouble and registry.running:
+        yield f"Changed settings of the registry were refused, the old ones are in force: {registry.trouble}"
+    elif registry.trouble:
+        yield f"The registry is not served: {registry.trouble}"
+    yield from registry.warnings

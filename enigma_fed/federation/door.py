@@ -82,11 +82,18 @@ class Door:
 
     def may_stream(self, did: Did) -> bool:
         """Whether a member may (still) read this node's state: it is looked at before each frame."""
+        return self._may(did, TrustLevel.OBSERVER)
+
+    def trusts(self, did: Did) -> bool:
+        """Whether it is a member that the owner trusts."""
+        return self._may(did, TrustLevel.TRUSTED)
+
+    def _may(self, did: Did, level: TrustLevel) -> bool:
         node = self._store.node(did)
         if node is None or self._store.is_removed(did):
             return False
         try:
-            rules.check_rights(node, TrustLevel.OBSERVER)
+            rules.check_rights(node, level)
         except NotAllowed:
             return False
         return True

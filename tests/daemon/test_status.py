@@ -259,3 +259,9 @@ def test_what_strangers_miss_is_a_warning_and_no_reason_to_be_unready() -> None:
         "Strangers cannot reach what is published for them: not reached",
     ]
     assert (view.public, view.registry) == (public, registry)
+
+
+def test_changed_settings_of_a_registry_that_are_refused_do_not_read_as_an_outage() -> None:
+    registry = RegistryView(running=True, trouble="no active key is left")
+    [warning] = compose(NODE, (), (), replace(RUNNING, registry=registry)).warnings
+    assert "the old ones are in force: no active key is left" in warning

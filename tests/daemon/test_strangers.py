@@ -11,6 +11,7 @@ import pytest
 import pytest_asyncio
 from aiohttp import web
 
+from enigma_fed.base import limits
 from enigma_fed.base.errors import ConfigError, PortInUse
 from enigma_fed.daemon.listeners import bind_loopback
 from enigma_fed.daemon.paths import Paths
@@ -123,6 +124,23 @@ async def test_no_two_services_share_a_port_and_one_that_leaves_is_gone(make: Ma
     await door.leave(8443)
     await door.leave(8443)
     assert (door.onion, door.ports, path.exists()) == (None, {}, False)
+
+
+async def test_invariant_7_a_service_that_is_full_leaves_the_others_free(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "CONNECTIONS_INBOUND", 1)
+    door = make(TorMode.MANAGED)
+    await door.join("registry", 8443, Service("registry").server(), ANY_PORT)
+    await door.join("relay", 8790, Service("relay").server(), ANY_PORT)
+    assert door.onion is not None
+    full, free = (entry.target.path for entry in door.onion.entries)
+    reader, held = await asyncio.open_unix_connection(full)
+    held.write(b"PROXY TCP6 fc00:dead:beef:4dad::0:18 ::1 24 80\r\n")
+    assert await by_circuit(free, 0x19) == "relay 25"
+    assert await by_circuit(full, 0x1A) == "registry 26"
+    assert await reader.read() == b"", "the oldest of its own had to go"
+    held.close()
 
 
 async def test_without_tor_there_is_nothing_to_carry(make: Make) -> None:

@@ -241,6 +241,22 @@ async def test_invariant_6_only_a_confirmed_member_with_rights_may_go_on_streami
     assert home.federation.may_stream(did(1)) is False
 
 
+@pytest.mark.parametrize(
+    ("member", "does"),
+    [
+        (member(1), False),
+        (member(1, trust_level=TrustLevel.TRUSTED), True),
+        (member(1, stage=Stage.USED, trust_level=TrustLevel.TRUSTED), False),
+    ],
+    ids=["an observer", "a trusted one", "not confirmed"],
+)
+async def test_whom_the_owner_trusts_until_it_is_removed(home: Offline, member: Node, does: bool) -> None:
+    await commit(home.store, membership(nodes=[member]))
+    assert home.federation.trusts(did(1)) is does
+    await home.federation.remove(str(member.did))
+    assert home.federation.trusts(did(1)) is False
+
+
 async def test_the_windows_that_a_member_announces_are_kept_and_shown(home: Offline) -> None:
     await home.federation.accept_invite(invitevectors.signed(), OBSERVER, False)
     windows = parse_windows(["23:00-07:00"])

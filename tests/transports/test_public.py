@@ -208,3 +208,20 @@ async def test_another_onions_upload_is_not_ours(stage: Stage, monkeypatch: pyte
     await stage.turns(2)
     assert not stage.called
     await stage.sees(is_ready)
+
+
+async def test_an_upload_that_came_before_anybody_looked_counts() -> None:
+    """A tor that starts with the onion in its torrc may be quicker than its agent."""
+    stage = Stage()
+    stage.upkeep.change(ONION)
+    stage.upkeep.heard_upload(ONION.label)
+
+    async def silently(onion: PublicOnion | None, *, anew: bool) -> None:
+        return
+
+    stage.put_up = silently  # type: ignore[method-assign]
+    keeping = asyncio.create_task(stage.upkeep.keep(stage))
+    async with asyncio.timeout(20):
+        await stage.sees(is_ready)
+    keeping.cancel()
+    await asyncio.gather(keeping, return_exceptions=True)

@@ -16,7 +16,7 @@ import pytest
 import pytest_asyncio
 
 from enigma_fed.base import limits
-from enigma_fed.base.errors import TorControlFailed
+from enigma_fed.base.errors import PeerUnreachable, TorControlFailed
 from enigma_fed.config import TorSection
 from enigma_fed.daemon import torplan
 from enigma_fed.daemon.paths import resolve_paths
@@ -28,8 +28,9 @@ from enigma_fed.transports.tor.endpoint import Endpoint, usable_listeners
 from enigma_fed.transports.tor.folders import write_onion
 from enigma_fed.transports.tor.modes import TorMode
 from enigma_fed.transports.tor.onionkey import OnionKey
+from enigma_fed.transports.tor.public import OnionEntry, PublicOnion
 from enigma_fed.transports.tor.session import onion_session
-from enigma_fed.transports.tor.status import TorPhase
+from enigma_fed.transports.tor.status import PublicPhase, TorPhase
 from enigma_fed.transports.tor.system import look
 from tests.support.torhomes import PAGE, SocksHome, SystemHome, patiently
 from tests.support.tornet import TorNetwork
@@ -167,6 +168,23 @@ async def test_the_onion_works_and_the_machines_tor_stays_its_owners(
     assert before == "HiddenServiceOptions"
 
 
+async def test_an_onion_for_strangers_comes_and_goes_beside_the_one_for_peers(
+    home: SystemHome, machine: PlainTor, call: aiohttp.ClientSession
+) -> None:
+    strangers = OnionKey(b"\x27" * 32)
+    home.tor.publish(PublicOnion(strangers, (OnionEntry(8443, home.target()),)))
+    await home.sees(lambda status: status.public.phase is PublicPhase.READY)
+    assert await patiently(call, f"http://{strangers.address}:8443/") == PAGE
+    for onion, port in ((strangers, 80), (home.key, 8443)):  # neither carries what the other does
+        with pytest.raises(PeerUnreachable):
+            await call.get(f"http://{onion.address}:{port}/")
+    assert await machine.ask("GETINFO onions/detached") == ["onions/detached=", "OK"]
+    home.tor.publish(None)
+    await home.sees(lambda status: status.public.phase is PublicPhase.OFF)
+    assert home.tor.status.ready
+    assert await patiently(call, home.url) == PAGE
+
+
 async def test_two_agents_share_a_tor_and_one_that_ends_leaves_the_other_alone(
     home: SystemHome, machine: PlainTor, call: aiohttp.ClientSession
 ) -> None:
@@ -268,13 +286,20 @@ async def test_an_onion_made_elsewhere_by_a_tor_of_which_we_know_the_socks_port(
     held.release()
     key = OnionKey(b"\x26" * 32)
     write_onion(tmp_path / "onion", key)
-    lines = (f'HiddenServiceDir "{tmp_path}/onion"', f"HiddenServicePort 80 127.0.0.1:{port}")
+    strangers = OnionKey(b"\x28" * 32)
+    write_onion(tmp_path / "public", strangers)
+    lines = (
+        *(f'HiddenServiceDir "{tmp_path}/onion"', f"HiddenServicePort 80 127.0.0.1:{port}"),
+        *(f'HiddenServiceDir "{tmp_path}/public"', f"HiddenServicePort 8443 127.0.0.1:{port}"),
+    )
     tor = tor_network.plain_client(tmp_path / "tor", *lines)
     await tor.start()
     await tor.wait_bootstrapped()
     home = SocksHome(await tor.socks(), key.seed, port)
+    home.tor.publish(PublicOnion(strangers, (OnionEntry(8443, Endpoint("127.0.0.1", port)),)))
     await home.start()
     ready = await home.reaches(TorPhase.READY)
     assert (ready.mode, ready.pow) == ("socks", None)
+    await home.sees(lambda status: status.public.phase is PublicPhase.READY)
     await home.close()
     await tor.stop()

@@ -51,7 +51,7 @@ def registry(scene: Scene) -> Iterator[Finding]:
         return
     where = f"listens at {view.listen}" if view.listen else "is reached by its onion alone"
     yield ok("registry", f"it {where} and holds {view.identities} identities")
-    for text in view.warnings:
+    for text in [*([f"changed ones were refused: {view.trouble}"] if view.trouble else []), *view.warnings]:
         why = "It works, but not as well or as safely as it could."
         yield warning("registry settings", text, why, "See docs/REGISTRY.md, section 2.")
 

@@ -127,6 +127,7 @@ class Upkeep:
         """Carry another one from now on."""
         if onion != self.onion:
             self.onion = onion
+            self._uploaded.clear()
             self._changed.set()
 
     def heard_upload(self, label: str) -> None:
@@ -145,7 +146,6 @@ class Upkeep:
         try:
             while True:
                 self._changed.clear()
-                self._uploaded.clear()
                 try:
                     await self._carry(hands, self.onion)
                     failures = 0
@@ -154,6 +154,7 @@ class Upkeep:
                     self._change(phase=PublicPhase.SILENT, reason=str(error))
                     await self._pause(_RETRIES.delay(failures, 0.5))
         finally:
+            self._uploaded.clear()
             phase = PublicPhase.OFF if self.onion is None else PublicPhase.PUBLISHING
             self._change(phase=phase, reason="")
 
