@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -10,7 +11,7 @@ from enigma_fed.cli.context import current
 from enigma_fed.cli.groups import Group
 
 if TYPE_CHECKING:
-    from enigma_fed.config import Config
+    from enigma_fed.config import Config, Value
 
 
 @click.group("config", cls=Group, examples=("enigma-fed config show --origin",))
@@ -38,18 +39,30 @@ def show(origin: bool) -> None:
     output.data(_as_toml(loaded, origin=origin))
 
 
-def _as_list(loaded: Config) -> list[dict[str, str | int]]:
-    return [
-        {"key": key, "value": loaded.settings.value(key), "origin": origin}
-        for key, origin in loaded.origins.items()
-    ]
+def _shown(loaded: Config) -> Iterator[tuple[str, Value]]:
+    """Every key that has a value, and the value; a secret is only said to be there."""
+    from enigma_fed.config import describe
+
+    for doc in describe():
+        value = loaded.settings.value(doc.key)
+        if doc.secret and value:
+            yield doc.key, "(secret)"
+        elif value is not None:
+            yield doc.key, value
 
 
-def _as_tables(loaded: Config) -> dict[str, dict[str, str | int]]:
-    tables: dict[str, dict[str, str | int]] = {}
-    for key in loaded.origins:
-        section, _, name = key.partition(".")
-        tables.setdefault(section, {})[name] = loaded.settings.value(key)
+def _as_list(loaded: Config) -> list[dict[str, Value]]:
+    return [{"key": key, "value": value, "origin": loaded.origins[key]} for key, value in _shown(loaded)]
+
+
+def _as_tables(loaded: Config) -> dict[str, Any]:
+    tables: dict[str, Any] = {}
+    for key, value in _shown(loaded):
+        *path, name = key.split(".")
+        table = tables
+        for part in path:
+            table = table.setdefault(part, {})
+        table[name] = value
     return tables
 
 
@@ -57,9 +70,12 @@ def _as_toml(loaded: Config, *, origin: bool) -> str:
     import msgspec
 
     lines: list[str] = []
-    for section, content in _as_tables(loaded).items():
-        lines += ["", f"[{section}]"] if lines else [f"[{section}]"]
-        for name, value in content.items():
-            line = f"{name} = {msgspec.json.encode(value).decode()}"
-            lines.append(f"{line}  # {loaded.origins[f'{section}.{name}']}" if origin else line)
+    before = ""
+    for key, value in _shown(loaded):
+        section, _, name = key.rpartition(".")
+        if section != before:
+            lines += ["", f"[{section}]"] if lines else [f"[{section}]"]
+            before = section
+        line = f"{name} = {msgspec.json.encode(value).decode()}"
+        lines.append(f"{line}  # {loaded.origins[key]}" if origin else line)
     return "\n".join(lines)

@@ -4,8 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 from enigma_fed.config import OptionDoc
+
+_TYPES: Final[Mapping[str, Mapping[str, Any]]] = {
+    "text": {"type": "string"},
+    "integer": {"type": "integer"},
+    "number": {"type": "number"},
+    "boolean": {"type": "boolean"},
+    "list of texts": {"type": "array", "items": {"type": "string"}},
+    "list of tables": {"type": "array", "items": {"type": "object"}},
+}
 
 
 def text(options: Sequence[OptionDoc]) -> str:
@@ -15,29 +25,28 @@ def text(options: Sequence[OptionDoc]) -> str:
 
 def json_schema(options: Sequence[OptionDoc]) -> dict[str, object]:
     """The JSON Schema of `config.describe()`."""
-    sections: dict[str, dict[str, object]] = {}
+    root: dict[str, Any] = {}
     for doc in options:
-        section, _, name = doc.key.partition(".")
-        sections.setdefault(section, {})[name] = _schema_of(doc)
+        *path, name = doc.key.split(".")
+        table = root
+        for part in path:
+            table = table.setdefault(part, _table_schema({}))["properties"]
+        table[name] = _schema_of(doc)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Configuration of enigma-fed (config.toml)",
-        **_table_schema(
-            {name: _table_schema(options) for name, options in sections.items()},
-        ),
+        **_table_schema(root),
     }
 
 
-def _table_schema(properties: Mapping[str, object]) -> dict[str, object]:
+def _table_schema(properties: Mapping[str, Any]) -> dict[str, Any]:
     return {"type": "object", "additionalProperties": False, "properties": dict(properties)}
 
 
-def _schema_of(doc: OptionDoc) -> dict[str, object]:
-    schema: dict[str, object] = {
-        "description": doc.meaning,
-        "type": "string" if doc.type == "text" else "integer",
-        "default": doc.default,
-    }
+def _schema_of(doc: OptionDoc) -> dict[str, Any]:
+    schema: dict[str, Any] = {"description": doc.meaning, **_TYPES[doc.type]}
+    if doc.default is not None:
+        schema["default"] = doc.default
     if doc.choices:
         schema["enum"] = list(doc.choices)
     if doc.least is not None and doc.most is not None:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 import click
+import msgspec
 
 from enigma_fed.base import errors
 from enigma_fed.cli.groups import Command, GlobalOption, Group
@@ -150,7 +151,7 @@ def config_markdown(options: Sequence[OptionDoc]) -> str:
     parts = [_CONFIG_HEAD]
     section = ""
     for option in options:
-        name, _, key = option.key.partition(".")
+        name, _, key = option.key.rpartition(".")
         if name != section:
             section = name
             parts += [f"## [{section}]", ""]
@@ -159,7 +160,7 @@ def config_markdown(options: Sequence[OptionDoc]) -> str:
 
 
 def _option_lines(option: OptionDoc) -> list[str]:
-    default = f'"{option.default}"' if isinstance(option.default, str) else str(option.default)
+    default = "none" if option.default is None else f"`{msgspec.json.encode(option.default).decode()}`"
     allowed = f" (one of {', '.join(f'`{choice}`' for choice in option.choices)})" if option.choices else ""
     if option.least is not None:
         allowed = f" (from {option.least} to {option.most})"
@@ -167,8 +168,8 @@ def _option_lines(option: OptionDoc) -> list[str]:
         option.meaning,
         "",
         f"- Type: {option.type}{allowed}",
-        f"- Default: `{default}`",
-        f"- Environment: `{option.variable}`",
+        f"- Default: {default}",
+        *([] if option.type == "list of tables" else [f"- Environment: `{option.variable}`"]),
     ]
 
 

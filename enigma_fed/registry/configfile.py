@@ -112,7 +112,7 @@ def settle(tables: CommonTables, listen: str, listen_key: str, place: Place) -> 
 
     Raises ConfigError, LooseModes.
     """
-    address = _address(listen, listen_key, place) if listen else None
+    address = parse_address(listen, listen_key, place) if listen else None
     settings = RegistrySettings(
         address=address,
         mode=_mode(tables, address, listen_key, place),
@@ -132,6 +132,21 @@ def settle(tables: CommonTables, listen: str, listen_key: str, place: Place) -> 
         presence=tables.presence,
     )
     return Loaded(settings, tuple(place.warnings), (place.file, *place.files))
+
+
+def parse_address(text: str, key: str, place: Place) -> tuple[str, int]:
+    """`ADDR:PORT` (IPv6 in brackets) to IP address and port; raises ConfigError, which names the key."""
+    host, _, port = text.strip().rpartition(":")
+    bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
+    try:
+        address = ip_address(bare)
+    except ValueError:
+        raise place.wrong(key, "must be an IP address and a port, such as 127.0.0.1:8443") from None
+    if isinstance(address, IPv6Address) and bare == host:
+        raise place.wrong(key, f"must have the IPv6 address in brackets, such as [{address}]:8443")
+    if not (port.isascii() and port.isdecimal() and len(port) <= 5 and int(port) <= 65535):
+        raise place.wrong(key, "must end with a port from 0 to 65535")
+    return bare, int(port)
 
 
 def is_weak(secret: bytes) -> bool:
@@ -173,20 +188,6 @@ def _said(text: str) -> tuple[str, str, str]:
 
 def _key(path: str | None, name: str) -> str:
     return ".".join(part for part in (path or "", name) if part)
-
-
-def _address(text: str, key: str, place: Place) -> tuple[str, int]:
-    host, _, port = text.strip().rpartition(":")
-    bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
-    try:
-        address = ip_address(bare)
-    except ValueError:
-        raise place.wrong(key, "must be an IP address and a port, such as 127.0.0.1:8443") from None
-    if isinstance(address, IPv6Address) and bare == host:
-        raise place.wrong(key, f"must have the IPv6 address in brackets, such as [{address}]:8443")
-    if not (port.isascii() and port.isdecimal() and len(port) <= 5 and int(port) <= 65535):
-        raise place.wrong(key, "must end with a port from 0 to 65535")
-    return bare, int(port)
 
 
 def _mode(tables: CommonTables, address: tuple[str, int] | None, key: str, place: Place) -> Any:

@@ -144,3 +144,10 @@ class AgentTables(CommonTables, frozen=True, kw_only=True):
             "which nothing links with the address for peers."
         ),
     ] = False
+    onion_listen: Annotated[
+        str,
+        Meta(
+            description="With tor modes `socks` and `system`: loopback address and port that this onion "
+            "leads to. In mode `system` a free port is taken when this one is in use."
+        ),
+    ] = "127.0.0.1:8444"

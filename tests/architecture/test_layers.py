@@ -15,7 +15,7 @@ ROOMS = {
     "state": "the state of this home does not depend on who asks for it",
     "federation": "feature rooms are tied together in daemon/ and nowhere else",
     "registry": "feature rooms are tied together in daemon/ and nowhere else",
-    "config.py": "settings are read before anything is put together",
+    "config": "settings are read before anything is put together",
     "daemon": "the composition root runs without a terminal and without the demo",
     "demo": "tests start it without the command line",
     "cli": "nothing imports the command line",

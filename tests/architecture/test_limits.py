@@ -104,7 +104,7 @@ ONE_PAST: Final = {
     "JOIN_BACKOFF_MAX": TIMES + "test_backing_off_begins_at_the_first_pause_and_never_passes_the_last",
     "JOIN_SLOW_RETRY": TIMES + "test_who_never_answered_or_waits_for_an_owner_is_asked_slowly",
     "STREAMS_OUTBOUND": SUBSCRIPTIONS + "test_there_are_no_more_streams_than_the_owner_wants",
-    "STREAMS_OUTBOUND_MAX": "tests/test_config.py::test_streams_of_ours_leave_room_for_polls",
+    "STREAMS_OUTBOUND_MAX": "tests/config/test_loading.py::test_streams_of_ours_leave_room_for_polls",
     "STREAM_SETTLED": "tests/federation/test_streamrules.py"
     "::test_a_stream_failed_if_it_was_short_or_broke_the_rules",
     "STREAM_SPREAD": SUBSCRIPTIONS + "test_streams_are_not_opened_all_at_once",

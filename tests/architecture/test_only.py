@@ -134,12 +134,14 @@ def test_nothing_rebinds_a_module_level_name() -> None:
 
 # The floors that carry the others: each module alone is tested. Further up, tests follow what a user or a
 # peer does, through several modules; decisions (rules and their like) are tested alone there too.
-FLOORS = {"base", "wire", "storage", "identity", "transports", "rpc", "state", "config.py"}
+FLOORS = {"base", "wire", "storage", "identity", "transports", "rpc", "state", "config"}
 DECISIONS = {"rules.py", "liveness.py", "schedule.py"}
 # Modules of these floors without a test file of their own name, and what covers them instead.
 TESTED_ELSEWHERE = {
     "base/limits.py": "numbers; each is tested where it protects something",
     "base/registry_limits.py": "numbers; each is tested where it protects something",
+    "config/options.py": "tests/config/test_loading.py",
+    "config/sections.py": "tests/config/test_loading.py",
     "base/rpc_errors.py": "tests/base/test_errors.py walks the whole tree of errors",
     "wire/base64url.py": "tests/wire/test_plain_formats.py",
     "wire/canonicaljson.py": "tests/wire/test_plain_formats.py",
