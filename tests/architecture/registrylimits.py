@@ -11,6 +11,9 @@ _NODES: Final = "tests/registry/test_noderules.py::"
 _TLS: Final = "tests/registry/test_tlslistener.py"
 _POW: Final = "tests/registry/test_pow.py::"
 
+_STORE: Final = "tests/registry/test_store.py::"
+_SQLITE: Final = "tests/registry/test_storesqlite.py::"
+
 REGISTRY: Final = {
     "RESOLVE_BYTES": _FORMATS,
     "REGISTER_BYTES": _FORMATS,
@@ -59,4 +62,12 @@ REGISTRY: Final = {
     "POW_RISE": _POW + "test_the_price_is_bounded",
     "POW_EASY_RATE": _POW + "test_the_price_rises_with_load_and_falls_again",
     "POW_RATE_WINDOW": _POW + "test_the_price_rises_with_load_and_falls_again",
+    "IDENTITIES": _STORE + "test_invariant_7_a_full_store_takes_no_new_handle_and_goes_on_with_what_it_has",
+    "STORE_BYTES": _STORE + "test_invariant_7_a_full_store_takes_no_new_handle_and_goes_on_with_what_it_has",
+    "STORE_MEMORY_BYTES": _STORE
+    + "test_invariant_7_a_full_store_takes_no_new_handle_and_goes_on_with_what_it_has",
+    "LOG_ENTRIES": _STORE + "test_invariant_7_a_log_ends_before_its_limit_and_a_revocation_still_fits",
+    "LOG_KEPT_BYTES": _STORE + "test_invariant_7_a_log_of_large_keys_ends_earlier",
+    "NODES_KEPT": _SQLITE
+    + "test_invariant_7_no_more_nodes_are_held_than_the_limit_whatever_the_settings_say",
 }

@@ -1,0 +1,284 @@
+"""A registry's store in SQLite: `registry.db` and `index.key` in a folder (docs/REGISTRY.md section 9).
+
+What it acknowledges is on the disk: registrations of one turn of the loop share a transaction and its fsync.
+Looking up is one point read on the loop.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Final, TypeAlias
+
+from msgspec.structs import replace
+
+from enigma_fed.base import registry_limits
+from enigma_fed.base.errors import StoreDamaged, WireError
+from enigma_fed.base.registry_errors import Unavailable
+from enigma_fed.registry import indexkey
+from enigma_fed.registry.atrest import NONCE_BYTES, AtRest
+from enigma_fed.registry.folder import RegistryFolder
+from enigma_fed.registry.sledfolder import DATABASE
+from enigma_fed.registry.store import (
+    RETRY_WHEN_FULL,
+    LogEntry,
+    NodeUrl,
+    Record,
+    Registered,
+    UserId,
+    check_next,
+    compared,
+)
+from enigma_fed.storage import sqlitefile
+from enigma_fed.storage.disk import Disk
+from enigma_fed.storage.sqlite import Database, Work
+from enigma_fed.storage.sqlitefile import Connection, Schema
+
+_APPLICATION_ID: Final = 0x65665267
+"""`efRg`."""
+_TABLES: Final = (
+    "CREATE TABLE mark (value BLOB NOT NULL) STRICT",
+    # Rows in the order of their arrival: of what lies side by side a group of registrations writes few pages.
+    "CREATE TABLE identity (id INTEGER PRIMARY KEY, blind BLOB NOT NULL UNIQUE, sealed BLOB NOT NULL) STRICT",
+    (
+        "CREATE TABLE change (blind BLOB NOT NULL, seq INTEGER NOT NULL, sealed BLOB NOT NULL,"
+        " PRIMARY KEY (blind, seq)) STRICT, WITHOUT ROWID"
+    ),
+    "CREATE TABLE node (id INTEGER PRIMARY KEY, url TEXT NOT NULL UNIQUE) STRICT",
+)
+SCHEMA: Final = Schema(_APPLICATION_ID, migrations=(_TABLES,))
+_COUNT: Final = "SELECT coalesce(max(id), 0) FROM identity"
+"""No row is ever deleted."""
+_FIND: Final = "SELECT sealed FROM identity WHERE blind = ?"
+_REPLACE: Final = "UPDATE identity SET sealed = ? WHERE blind = ?"
+_ENTRIES: Final = "SELECT seq, sealed FROM change WHERE blind = ? ORDER BY seq"
+_LENGTH: Final = "SELECT count(*), coalesce(sum(length(sealed)), 0) FROM change WHERE blind = ?"
+_APPEND: Final = "INSERT INTO change (blind, seq, sealed) VALUES (?, ?, ?)"
+_DECOY_BYTES: Final = 512
+"""Of what is opened where nothing is found."""
+_PAGE_BYTES: Final = 4096
+
+
+_New: TypeAlias = tuple[Record, bytes, bytes]
+"""A registration, its blind index, and it sealed."""
+
+
+class _SomeTaken(Exception):
+    """Of several registrations some are of handles that are taken."""
+
+
+class SqliteStore:
+    """The contract of store.py over the database in one folder, for one process at a time.
+
+    `most` handles and about `most_bytes` of disk are taken; changes of what is there go on beyond that.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        most: int = registry_limits.IDENTITIES,
+        most_bytes: int = registry_limits.STORE_BYTES,
+        disk: Disk | None = None,
+        random: Callable[[int], bytes] = os.urandom,
+    ) -> None:
+        self._folder = RegistryFolder(folder)
+        self._path = folder / DATABASE
+        self._database = Database(self._path, SCHEMA, disk=disk)
+        self._disk = disk or Disk()
+        self._random = random
+        self._most = most
+        self._most_bytes = most_bytes
+        self._nodes: tuple[NodeUrl, ...] = ()
+        self._rest = AtRest(bytes(32))
+        self._decoy = b""
+
+    def open(self) -> None:
+        """Take the folder, make key and database at the first start, look through the file. Blocks.
+
+        Raises ForeignStore, RegistryRunning, StoreDamaged (also when one of the two files is missing, or not
+        the other's), StoreNewer, LooseModes, LockBusy, WriteFailed: then nothing was changed.
+        """
+        self._folder.take()
+        try:
+            key = indexkey.ready(
+                self._folder.path, DATABASE, self._create, disk=self._disk, random=self._random
+            )
+            self._check_mark(key)
+            self._database.open()
+        except BaseException:
+            self._folder.release()
+            raise
+        self._rest = AtRest(key)
+        self._decoy = self._rest.seal(b"", bytes(_DECOY_BYTES), self._random(NONCE_BYTES))
+        self._nodes = self._listed()
+
+    def _create(self, mark: bytes) -> None:
+        """Write the empty database, its mark in it from the first instant."""
+        marked = (*_TABLES, f"INSERT INTO mark (value) VALUES (x'{mark.hex()}')")  # noqa: S608 - digits
+        sqlitefile.create(self._path, Schema(_APPLICATION_ID, migrations=(marked,)), disk=self._disk)
+
+    def _check_mark(self, key: bytes) -> None:
+        """Before anything else is done with the file; raises what sqlitefile.check raises."""
+        sqlitefile.check(self._path, SCHEMA, disk=self._disk)
+        with sqlitefile.reading(self._path) as connection:
+            found = connection.execute("SELECT value FROM mark").fetchone()
+        indexkey.check_mark(self._folder.path, key, None if found is None else found[0])
+
+    def find(self, user: UserId) -> Record | None:
+        """See RegistryStore."""
+        blind = self._rest.blind(user)
+        row = self._database.row(_FIND, (blind,))
+        if row is None:
+            self._rest.open(b"", self._decoy)  # as long as it takes for one that is there
+            return None
+        return self._opened(user, blind, row[0])
+
+    async def register(self, record: Record) -> Registered:
+        """See RegistryStore."""
+        blind = self._rest.blind(record.user_id)
+        sealed = self._sealed(blind, replace(record, changed=None, revoked=False))
+        return await self._database.write_gathered(self._register, (record, blind, sealed))
+
+    def _register(self, new: Sequence[_New], connection: Connection) -> list[Registered]:
+        """All of them by one statement, as a rule; raises _SomeTaken if that does not do, Unavailable."""
+        values: list[bytes] = []
+        for _, blind, sealed in new:
+            values += (blind, sealed)
+        cursor = connection.execute(_insert(len(new)), values)
+        if cursor.rowcount == len(new):
+            self._check_room(connection)
+            return [Registered.CREATED] * len(new)
+        if len(new) > 1:
+            raise _SomeTaken
+        [(record, blind, _)] = new
+        [row] = connection.execute(_FIND, (blind,))
+        return [compared(self._opened(record.user_id, blind, row[0]), record)]
+
+    def _check_room(self, connection: Connection) -> None:
+        """After new handles, in the writer's thread; what this raises undoes them."""
+        [number] = connection.execute(_COUNT).fetchone()
+        [pages] = connection.execute("PRAGMA page_count").fetchone()
+        if number > self._most or pages * _PAGE_BYTES > self._most_bytes:
+            raise Unavailable(RETRY_WHEN_FULL)
+
+    async def change(self, user: UserId, head: bytes, record: Record, entry: LogEntry) -> bool:
+        """See RegistryStore."""
+        return await self._database.write(partial(self._change, user, head, record, entry))
+
+    def _change(
+        self, user: UserId, head: bytes, record: Record, entry: LogEntry, connection: Connection
+    ) -> bool:
+        blind = self._rest.blind(user)
+        row = connection.execute(_FIND, (blind,)).fetchone()
+        known = None if row is None else self._opened(user, blind, row[0])
+        if known is None or known.head != head:
+            return False
+        [number, size] = connection.execute(_LENGTH, (blind,)).fetchone()
+        check_next(entry, max(1, number), size)
+        for place, each in enumerate((entry,) if number else (known.first_entry(), entry), number):
+            sealed = self._rest.seal(_place(blind, place), each.encode(), self._random(NONCE_BYTES))
+            connection.execute(_APPEND, (blind, place, sealed))
+        connection.execute(_REPLACE, (self._sealed(blind, replace(record, changed=entry.hash)), blind))
+        return True
+
+    async def merge(self, records: Sequence[Record]) -> int:
+        """See RegistryStore."""
+        rows = [
+            (self._rest.blind(each.user_id), replace(each, changed=None, revoked=False)) for each in records
+        ]
+        sealed = [(blind, self._sealed(blind, each)) for blind, each in rows]
+        return await self._database.write(partial(self._merge, sealed))
+
+    def _merge(self, rows: Sequence[tuple[bytes, bytes]], connection: Connection) -> int:
+        merged = sum(connection.execute(_insert(1), row).rowcount for row in rows)
+        if merged:
+            self._check_room(connection)
+        return merged
+
+    def log(self, user: UserId) -> tuple[LogEntry, ...]:
+        """See RegistryStore."""
+        known = self.find(user)
+        if known is None:
+            return ()
+        if known.changed is None:
+            return (known.first_entry(),)
+        blind = self._rest.blind(user)
+        rows = self._database.rows(_ENTRIES, (blind,), registry_limits.LOG_ENTRIES)
+        try:
+            found = tuple(
+                LogEntry.decode(self._rest.open(_place(blind, seq), sealed)) for seq, sealed in rows
+            )
+        except WireError as error:
+            raise StoreDamaged(f"a log in {DATABASE}: {error.detail}") from error
+        if not found or found[-1].hash != known.changed:
+            raise StoreDamaged(f"a log in {DATABASE} does not end with the newest change")
+        return found
+
+    def nodes(self) -> tuple[NodeUrl, ...]:
+        """See RegistryStore."""
+        return self._nodes
+
+    async def add_nodes(self, urls: Sequence[NodeUrl], most: int) -> int:
+        """See RegistryStore."""
+        return await self._change_nodes(partial(_add_nodes, urls, min(most, registry_limits.NODES_KEPT)))
+
+    async def drop_nodes(self, urls: Sequence[NodeUrl]) -> int:
+        """See RegistryStore."""
+        return await self._change_nodes(partial(_drop_nodes, urls))
+
+    async def _change_nodes(self, work: Work[int]) -> int:
+        try:
+            return await self._database.write(work)
+        finally:
+            self._nodes = self._listed()
+
+    def _listed(self) -> tuple[NodeUrl, ...]:
+        found = self._database.rows("SELECT url FROM node ORDER BY id", (), registry_limits.NODES_KEPT)
+        return tuple(url for (url,) in found)
+
+    @property
+    def count(self) -> int:
+        """See RegistryStore."""
+        [number] = self._database.row(_COUNT) or (0,)
+        return int(number)
+
+    async def close(self) -> None:
+        """See RegistryStore; the folder is free afterwards."""
+        await self._database.close()
+        self._folder.release()
+
+    def _sealed(self, blind: bytes, record: Record) -> bytes:
+        return self._rest.seal(blind, record.encode(), self._random(NONCE_BYTES))
+
+    def _opened(self, user: UserId, blind: bytes, sealed: bytes) -> Record:
+        try:
+            return Record.decode(user, self._rest.open(blind, sealed))
+        except WireError as error:
+            raise StoreDamaged(f"{DATABASE}: {error.detail}") from error
+
+
+def _insert(number: int) -> str:
+    values = ", ".join(["(?, ?)"] * number)
+    return f"INSERT INTO identity (blind, sealed) VALUES {values} ON CONFLICT DO NOTHING"  # noqa: S608 - no data
+
+
+def _place(blind: bytes, number: int) -> bytes:
+    """Where an entry of a log belongs."""
+    return blind + number.to_bytes(4, "big")
+
+
+def _add_nodes(urls: Sequence[NodeUrl], most: int, connection: Connection) -> int:
+    [before] = connection.execute("SELECT count(*) FROM node").fetchone()
+    added = 0
+    for url in urls:
+        if before + added < most:
+            inserted = connection.execute("INSERT INTO node (url) VALUES (?) ON CONFLICT DO NOTHING", (url,))
+            added += inserted.rowcount
+    return added
+
+
+def _drop_nodes(urls: Sequence[NodeUrl], connection: Connection) -> int:
+    return sum(connection.execute("DELETE FROM node WHERE url = ?", (url,)).rowcount for url in urls)
