@@ -4,6 +4,32 @@ from __future__ import annotations
 
 from typing import Final
 
+# The registry's client
+CLIENT_CALL_TIMEOUT: Final = 30
+"""One request to a registry that is not an onion; through Tor it is `CALL_TIMEOUT`."""
+CLIENT_CONNECT_TIMEOUT: Final = 10
+"""A connection to a registry that is not an onion."""
+CLIENT_TRIES: Final = 4
+"""Requests for one answer, when the registry is busy or the connection breaks."""
+CLIENT_WAIT: Final = 30
+"""Pauses that a registry may ask for (`Retry-After`), all of one command together: a person waits."""
+CLIENT_POW_ROUNDS: Final = 2
+"""Challenges that are solved for one answer: a registry that always has another gets no more work."""
+CLIENT_POW_DIFFICULTY: Final = 30
+"""Bits of a challenge that are tried: what a registry can ask for at most; a thousand million tries."""
+CLIENT_POW_SECONDS: Final = 60
+"""Time for one challenge, unless --pow-seconds says otherwise: the machine's cores are busy that long."""
+CLIENT_POW_PROCESSES: Final = 8
+"""Processes that look for one solution."""
+KNOWN_IDENTITIES: Final = 10_000
+"""Identities whose keys are remembered; beyond that the one seen longest ago is forgotten."""
+OWN_IDENTITIES: Final = 1_000
+"""Identities of this node's owner: a listing reads all their files."""
+FORMER_KEYS: Final = 16
+"""Sets of keys that an own identity had before: an old message may need them."""
+OWN_REGISTRIES: Final = 64
+"""Registries at which an own identity is noted as registered, and registries with a name of their own."""
+
 # Registry: bodies and what is in them.
 RESOLVE_BYTES: Final = 4 * 1024
 """Body of `/resolve`: memory and time per request of a stranger."""

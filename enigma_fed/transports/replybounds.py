@@ -27,8 +27,9 @@ _SWITCHING: Final = 101
 class BoundedReplies(ResponseHandler):
     """The client's end of one connection: heads and whole replies have a size."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, reply_bytes: int = limits.REPLY_BYTES) -> None:
         super().__init__(loop=loop)
+        self._most = 2 * reply_bytes
         self.bytes = ConnectionBytes()
         """What the connection has brought and taken."""
         self._received = 0
@@ -63,7 +64,7 @@ class BoundedReplies(ResponseHandler):
             piece = data[start : start + _PIECE]
             self._received += len(piece)
             super().data_received(piece)
-            most = 2 * limits.REPLY_BYTES if self._answered else limits.HEAD_BYTES
+            most = self._most if self._answered else limits.HEAD_BYTES
             if self._received > most:
                 self._refuse()
                 return
@@ -81,7 +82,7 @@ class BoundedReplies(ResponseHandler):
             set_exception(self._payload, error)
 
 
-def bound_replies(connector: BaseConnector) -> None:
-    """Make every connection of this connector count what its replies bring."""
-    handler: type[ResponseHandler] = BoundedReplies
-    connector._factory = functools.partial(handler, loop=connector._loop)
+def bound_replies(connector: BaseConnector, reply_bytes: int = limits.REPLY_BYTES) -> None:
+    """Make every connection of this connector count what its replies bring, `reply_bytes` of body at most."""
+    handler = cast(Any, BoundedReplies)
+    connector._factory = functools.partial(handler, loop=connector._loop, reply_bytes=reply_bytes)

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
+_CALLS: Final = "tests/registry/test_clientcalls.py::"
+_HTTP: Final = "tests/registry/test_clienthttp.py::"
+_SOLVER: Final = "tests/registry/test_powsolver.py::"
+_OWN: Final = "tests/wire/test_ownidentity.py::"
 _FORMATS: Final = "tests/limits/test_registry_formats.py::test_invariant_7_at_the_limit_and_one_past_it"
 _LIMITER: Final = "tests/registry/test_limiter.py::"
 _PRESENCE: Final = "tests/registry/test_presence.py::"
@@ -15,6 +19,20 @@ _STORE: Final = "tests/registry/test_store.py::"
 _SQLITE: Final = "tests/registry/test_storesqlite.py::"
 
 REGISTRY: Final = {
+    "CLIENT_CALL_TIMEOUT": _HTTP + "test_an_answer_that_does_not_come_in_time",
+    "CLIENT_CONNECT_TIMEOUT": _HTTP + "test_an_answer_that_does_not_come_in_time",
+    "CLIENT_TRIES": _CALLS + "test_without_retry_after_pauses_grow_and_the_tries_end",
+    "CLIENT_WAIT": _CALLS + "test_invariant_7_all_pauses_of_a_command_together_are_bounded",
+    "CLIENT_POW_ROUNDS": _CALLS + "test_invariant_7_a_registry_that_always_wants_more_work_gets_no_more",
+    "CLIENT_POW_DIFFICULTY": _SOLVER + "test_invariant_7_more_bits_than_the_bound_are_not_begun",
+    "CLIENT_POW_SECONDS": _CALLS
+    + "test_work_is_done_when_it_is_asked_for_and_its_header_sent_again_with_every_try",
+    "CLIENT_POW_PROCESSES": _SOLVER + "test_invariant_7_no_more_processes_than_the_bound",
+    "KNOWN_IDENTITIES": "tests/wire/test_knownidentities.py"
+    "::test_invariant_7_the_one_seen_longest_ago_is_forgotten",
+    "OWN_IDENTITIES": "tests/registry/test_clientstores.py::test_invariant_7_identities_are_bounded",
+    "FORMER_KEYS": _OWN + "test_invariant_7_former_keys_are_bounded_but_for_those_that_a_registry_holds",
+    "OWN_REGISTRIES": _OWN + "test_registrations_are_noted_once_each_and_bounded",
     "RESOLVE_BYTES": _FORMATS,
     "REGISTER_BYTES": _FORMATS,
     "ANNOUNCE_BYTES": _FORMATS,

@@ -70,6 +70,8 @@ PURE_PLACES = {
     "registry/presence.py",
     "registry/atrest.py",
     "registry/sledfolder.py",
+    "registry/clientplace.py",
+    "registry/clientrules.py",
     "rpc/challenge.py",
     "rpc/circuits.py",
     "rpc/freshness.py",

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from enigma_fed.base.errors import PeerNotFound
 from enigma_fed.base.ids import OnionAddress
 from enigma_fed.cli.context import CliContext, Flags
-from enigma_fed.cli.main import COMMANDS, cli, main
+from enigma_fed.cli.main import cli, main
 from enigma_fed.daemon.operations import Operations
 from enigma_fed.identity.nodekey import NodeKey
 from enigma_fed.wire.historyview import HistoryPoint, HistoryView
@@ -283,10 +283,14 @@ def invoke(*words: str, node: FakeNode | None = None, typed: str | None = None) 
 
 def all_commands() -> Iterator[tuple[str, click.Command]]:
     """Every command and group with its name on the line."""
-    ctx = click.Context(cli)
-    for name in COMMANDS:
-        command = cli.get_command(ctx, name)
+    yield from _commands_of(cli, "")
+
+
+def _commands_of(group: click.Group, before: str) -> Iterator[tuple[str, click.Command]]:
+    ctx = click.Context(group)
+    for name in group.list_commands(ctx):
+        command = group.get_command(ctx, name)
         assert command is not None
-        yield name, command
+        yield before + name, command
         if isinstance(command, click.Group):
-            yield from ((f"{name} {verb}", inner) for verb, inner in command.commands.items())
+            yield from _commands_of(command, f"{before}{name} ")

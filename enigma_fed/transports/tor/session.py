@@ -44,6 +44,7 @@ class OnionConnector(ProxyConnector):
         isolation_key: bytes,
         unpublished: Callable[[OnionAddress], None],
         ready: Callable[[], bool],
+        reply_bytes: int = limits.REPLY_BYTES,
     ) -> None:
         super().__init__(
             host="",  # the endpoint is asked for at every connection
@@ -53,7 +54,7 @@ class OnionConnector(ProxyConnector):
             keepalive_timeout=limits.KEEPALIVE,
             use_dns_cache=False,
         )
-        bound_replies(self)
+        bound_replies(self, reply_bytes)
         self._socks = socks
         self._isolation_key = isolation_key
         self._unpublished = unpublished
@@ -110,18 +111,19 @@ def onion_session(
     request_class: type[aiohttp.ClientRequest] = aiohttp.ClientRequest,
     unpublished: Callable[[OnionAddress], None] = lambda onion: None,
     ready: Callable[[], bool] = lambda: False,
+    reply_bytes: int = limits.REPLY_BYTES,
 ) -> aiohttp.ClientSession:
     """The one client session of an agent; call it on the running loop, close it at the end.
 
     `socks` tells where tor listens now (None: not ready), `isolation_key` is 16 to 64 random
     bytes of this start, `unpublished` hears of each onion that Tor did not find, `ready` says whether our
-    own tor is. A request to
+    own tor is, `reply_bytes` is the largest body that anybody is asked for. A request to
     anything but a version 3 onion raises OnionInvalid, one that Tor cannot deliver
     PeerUnreachable. Nothing of the machine is sent along: no user agent, no cookies, no proxy
     of the environment.
     """
     return aiohttp.ClientSession(
-        connector=OnionConnector(socks, isolation_key, unpublished, ready),
+        connector=OnionConnector(socks, isolation_key, unpublished, ready, reply_bytes),
         request_class=request_class,
         timeout=aiohttp.ClientTimeout(
             total=limits.CALL_TIMEOUT, sock_connect=limits.CONNECT_TIMEOUT, sock_read=limits.READ_TIMEOUT

@@ -1,0 +1,33 @@
+"""`enigma-fed registry …`: the identity registry."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+import click
+
+from enigma_fed.cli.groups import LazyGroup
+
+_HERE: Final = "enigma_fed.cli.registryclient"
+COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
+    "register": (f"{_HERE}:register", "Register a name at a registry."),
+    "resolve": (f"{_HERE}:resolve", "Ask a registry for somebody's public keys."),
+    "check": (f"{_HERE}:check", "Ask whether a registry holds a name."),
+    "announce": (f"{_HERE}:announce", "Tell a registry where a name can be found."),
+    "nodes": (f"{_HERE}:nodes", "List the registries that a registry knows."),
+    "identity": ("enigma_fed.cli.registryidentity:identity", "Make and see your identities."),
+}
+
+
+@click.group(
+    "registry",
+    cls=LazyGroup,
+    table=COMMANDS,
+    examples=(
+        "enigma-fed registry register alice --url https://registry.example:8443 --pepper-file pepper",
+        "enigma-fed registry resolve bob --url https://registry.example:8443 --pepper-file pepper",
+    ),
+)
+def registry() -> None:
+    """Ask identity registries for people's public keys, and register your own."""
