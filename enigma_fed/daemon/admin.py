@@ -24,7 +24,8 @@ from enigma_fed.base.tasks import Tasks
 from enigma_fed.config import parse_listen
 from enigma_fed.daemon.adminrules import METHODS, Names, Refusal, refusal
 from enigma_fed.daemon.listeners import bind_loopback, shown_address
-from enigma_fed.rpc.connections import SERVER_NAME, BoundedServer
+from enigma_fed.rpc.connections import BoundedServer
+from enigma_fed.rpc.httpreply import SERVER_NAME
 from enigma_fed.rpc.traffic import Traffic
 
 _log = logging.getLogger(__name__)

@@ -10,6 +10,8 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from email.utils import formatdate
+from functools import lru_cache, partial
 from types import MappingProxyType
 from typing import Final
 
@@ -31,8 +33,9 @@ from enigma_fed.rpc import rules
 from enigma_fed.rpc.body import read_body
 from enigma_fed.rpc.challenge import Challenger
 from enigma_fed.rpc.circuits import Circuit, Circuits
-from enigma_fed.rpc.connections import SERVER_NAME, BoundedConnection, BoundedServer, Connections
+from enigma_fed.rpc.connections import BoundedConnection, BoundedServer, Connections
 from enigma_fed.rpc.gate import Doorkeeper, Gate, in_start_window
+from enigma_fed.rpc.httpreply import SERVER_NAME, HttpReply
 from enigma_fed.rpc.methods import Caller, EncodedResult, Method, MethodTable, Result, Standing
 from enigma_fed.rpc.passage import Passage
 from enigma_fed.rpc.streamdoor import StreamDoor
@@ -101,6 +104,7 @@ class RpcEndpoint:
             MethodTable(legacy_methods),
             let_in,
         )
+        self._date = lru_cache(maxsize=1)(partial(formatdate, usegmt=True))
         self._streams: StreamDoor | None = None
         if publisher is not None:
             self._streams = StreamDoor(key, self._gate, doorkeeper, self._connections, clock, publisher)
@@ -177,7 +181,7 @@ class RpcEndpoint:
         except EnigmaError as error:
             return self._error(passage, error)
 
-    def _refused(self, passage: Passage, error: EnigmaError, circuit: Circuit | None) -> web.Response:
+    def _refused(self, passage: Passage, error: EnigmaError, circuit: Circuit | None) -> HttpReply:
         """The gate's answer to what it does not let in; whoever is no member has a few tries only."""
         if circuit is not None and not passage.of_a_member and not isinstance(error, Stale):
             circuit.failed(self._clock.boot())
@@ -190,7 +194,7 @@ class RpcEndpoint:
             return None
         return self._circuits.find(connection.circuit)
 
-    def _turned_away(self, error: EnigmaError, passage: Passage | None = None) -> web.Response:
+    def _turned_away(self, error: EnigmaError, passage: Passage | None = None) -> HttpReply:
         """An error that closes the connection: what else comes on it is not read."""
         response = self._error(passage or Passage(BodyForm.JSON), error)
         response.force_close()
@@ -199,7 +203,7 @@ class RpcEndpoint:
     def _note(self, word: str) -> None:
         self.statistics[word] += 1
 
-    async def _serve(self, passage: Passage, request: web.BaseRequest) -> web.Response:
+    async def _serve(self, passage: Passage, request: web.BaseRequest) -> HttpReply:
         assert passage.did is not None
         public_key = passage.did.public_key
         proven = passage.of_a_member
@@ -235,7 +239,7 @@ class RpcEndpoint:
         result = await method.handler(Caller(did, passage.standing), params)
         return b"" if call.notification else _encode(passage, call.id, result)
 
-    def _error(self, passage: Passage, error: EnigmaError) -> web.Response:
+    def _error(self, passage: Passage, error: EnigmaError) -> HttpReply:
         told = rules.to_rpc_error(error)
         self.statistics[told.code] += 1
         if not isinstance(error, RpcError | WireError):
@@ -251,27 +255,27 @@ class RpcEndpoint:
         signed = rules.is_signed(told, signature_held=held, standing=passage.standing)
         return self._reply(passage, status, body, signed=signed)
 
-    def _reply(self, passage: Passage, status: int, body: bytes, *, signed: bool) -> web.Response:
+    def _reply(self, passage: Passage, status: int, body: bytes, *, signed: bool) -> HttpReply:
         """A reply; where `signed`, bound to its request."""
+        created = int(self._clock.wall())
         if not signed:
-            return _response(status, body, {httpsig.CONTENT_TYPE: passage.form.value})
+            return self._response(status, body, {httpsig.CONTENT_TYPE: passage.form.content_type}, created)
         fields = httpsig.sign_reply(
             self._key.sign,
             keyid=self._keyid,
             status=status,
-            content_type=passage.form.value,
+            content_type=passage.form.content_type,
             body=body,
             request_signature=passage.signature_field,
-            created=int(self._clock.wall()),
+            created=created,
         )
-        return _response(status, body, fields)
+        return self._response(status, body, fields, created)
 
-
-def _response(status: int, body: bytes, fields: dict[str, str]) -> web.Response:
-    fields["Server"] = SERVER_NAME
-    if status == _UNAUTHORIZED:
-        fields["WWW-Authenticate"] = "EnigmaFed"
-    return web.Response(status=status, body=body, headers=fields)
+    def _response(self, status: int, body: bytes, fields: dict[str, str], created: int) -> HttpReply:
+        fields["Server"] = SERVER_NAME
+        if status == _UNAUTHORIZED:
+            fields["WWW-Authenticate"] = "EnigmaFed"
+        return HttpReply(status, body, fields, self._date(created))
 
 
 def _encode(passage: Passage, call_id: jsonrpc.CallId, result: Result) -> bytes:

@@ -106,7 +106,7 @@ class Gate:
         if httpsig.is_unsigned(fields):
             self._legacy.examine(passage, fields, body, wall=wall, boot=boot)
             return
-        signed = httpsig.read_request(fields, passage.form.value)
+        signed = httpsig.read_request(fields, passage.form.content_type)
         did = self._identify(passage, signed)
         standing = passage.standing
         if standing is Standing.UNKNOWN and len(body) > limits.STRANGER_REQUEST_BYTES:

@@ -13,8 +13,9 @@ from enigma_fed.base.errors import WireError
 from enigma_fed.base.ids import Did
 from enigma_fed.base.rpc_errors import Busy, NotAllowed
 from enigma_fed.identity.nodekey import NodeKey
-from enigma_fed.rpc.connections import SERVER_NAME, BoundedConnection, Connections
+from enigma_fed.rpc.connections import BoundedConnection, Connections
 from enigma_fed.rpc.gate import Doorkeeper, Gate
+from enigma_fed.rpc.httpreply import SERVER_NAME
 from enigma_fed.rpc.methods import Standing
 from enigma_fed.rpc.passage import Passage
 from enigma_fed.rpc.streamlink import Publisher, StreamLink, Subscription

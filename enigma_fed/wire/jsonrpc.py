@@ -33,10 +33,11 @@ class BodyForm(enum.Enum):
     JSON = "application/json"
     CBOR = "application/cbor"
 
-    @property
-    def binary(self) -> bool:
+    def __init__(self, content_type: str) -> None:
+        # Plain attributes: those of an enumeration are looked up by a function, each time.
+        self.content_type = content_type
+        self.binary = content_type == "application/cbor"
         """Whether values may hold bytes."""
-        return self is BodyForm.CBOR
 
     def encode(self, value: object) -> bytes:
         """The body of a plain value."""
@@ -108,7 +109,7 @@ def decode_call(form: BodyForm, body: bytes, items: int = limits.BODY_ITEMS) -> 
 def encode_result(form: BodyForm, call_id: CallId, encoded: bytes) -> bytes:
     """The body of a reply whose result is already `encoded` in that form."""
     if form is BodyForm.CBOR:
-        return b"".join((_CBOR_HEAD, cbor.encode(call_id), _CBOR_RESULT, encoded, _CBOR_TAIL))
+        return b"".join((_CBOR_HEAD, cbor.encode_checked(call_id), _CBOR_RESULT, encoded, _CBOR_TAIL))
     return b'{"jsonrpc":"2.0","id":%b,"result":%b}' % (strictjson.encode(call_id), encoded)
 
 

@@ -14,6 +14,7 @@ from enigma_fed.base import limits
 from enigma_fed.base.errors import PeerUnreachable, RefusedByPeer, UnsignedReply, WireError
 from enigma_fed.base.ids import OnionAddress
 from enigma_fed.rpc.client import Reply, RpcClient
+from enigma_fed.rpc.httpreply import HttpReply
 from enigma_fed.wire import jsonrpc, structured
 from enigma_fed.wire.jsonrpc import BodyForm
 from enigma_fed.wire.records import TrustLevel
@@ -204,12 +205,12 @@ async def test_invariant_7_a_call_says_how_large_its_reply_may_be(pair: Pair) ->
 
 async def test_invariant_11_a_signed_reply_is_good_for_one_request(pair: Pair) -> None:
     """The genuine answer to an earlier, equal call is no answer to this one."""
-    kept: list[web.Response] = []
+    kept: list[HttpReply] = []
 
     async def replaying(request: web.BaseRequest) -> web.StreamResponse:
         if not kept:
             reply = await pair.endpoint.handle(request)
-            assert isinstance(reply, web.Response)
+            assert isinstance(reply, HttpReply)
             kept.append(reply)
             return reply
         return web.Response(body=kept[0].body, headers=kept[0].headers)

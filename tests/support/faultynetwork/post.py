@@ -16,12 +16,13 @@ from dataclasses import dataclass, field
 from typing import Any, Final, cast
 
 import aiohttp
-from aiohttp import ClientResponse, HttpVersion11, web
+from aiohttp import ClientResponse, HttpVersion11
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
 from enigma_fed.base.clock import Clock
 from enigma_fed.base.ids import OnionAddress
+from enigma_fed.rpc.httpreply import HttpReply
 from enigma_fed.rpc.signingrequest import SigningRequest
 
 _GONE: Final = 30.0
@@ -107,7 +108,7 @@ class ArrivingAnswer:
         """Nothing is open."""
 
 
-Handle = Callable[[OnionAddress, ArrivingRequest], Awaitable[web.Response]]
+Handle = Callable[[OnionAddress, ArrivingRequest], Awaitable[HttpReply]]
 
 
 @dataclass(slots=True)

@@ -22,6 +22,7 @@ from enigma_fed.federation.store import FederationStore
 from enigma_fed.identity.nodekey import NodeKey
 from enigma_fed.rpc.client import RpcClient
 from enigma_fed.rpc.endpoint import RpcEndpoint
+from enigma_fed.rpc.httpreply import HttpReply
 from enigma_fed.rpc.methods import Caller, Method, MethodTable, Result
 from enigma_fed.state.service import StateService
 from enigma_fed.wire.records import TrustLevel
@@ -259,7 +260,7 @@ class FaultyNetwork(Network):
             if other is not home and (home.held(other) is None or home.held(other) != other.newest())
         ]
 
-    async def _handle(self, onion: OnionAddress, request: ArrivingRequest) -> web.Response:
+    async def _handle(self, onion: OnionAddress, request: ArrivingRequest) -> HttpReply:
         home = self.homes[onion]
         assert isinstance(home, StateHome)
         life, asked = home.life, request.content.read_nowait()
@@ -268,7 +269,7 @@ class FaultyNetwork(Network):
         response = await self._endpoints[onion].handle(cast(web.BaseRequest, request))
         if not home.up or home.life != life:
             raise aiohttp.ServerDisconnectedError
-        assert isinstance(response, web.Response)
+        assert isinstance(response, HttpReply)
         self.judge_answer(home, asked, response.status, cast(bytes, response.body))
         return response
 

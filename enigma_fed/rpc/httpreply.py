@@ -1,0 +1,68 @@
+"""The HTTP side of a reply: written in one piece where aiohttp's own way would write the same."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from aiohttp import HttpVersion11, web
+from aiohttp.abc import AbstractStreamWriter
+from multidict import CIMultiDict
+
+SERVER_NAME: Final = "enigma-fed"
+"""The field `Server` of every answer: no versions."""
+
+
+class HttpReply(web.StreamResponse):
+    """A whole reply.
+
+    On a connection that stays open it goes out as bytes, at once: aiohttp's response takes as long as the
+    signature does. Elsewhere (HTTP/1.0, a connection that ends with it) an aiohttp response is made of it.
+    """
+
+    def __init__(self, status: int, body: bytes, fields: Mapping[str, str], date: str) -> None:
+        """`fields` are plain ASCII without line ends; `date` is that of HTTP, now."""
+        super().__init__(status=status)
+        self.body = body
+        self._fields = fields
+        self._date = date
+        self._stays: bool | None = None
+        self._usual: web.Response | None = None
+
+    @property
+    def headers(self) -> CIMultiDict[str]:
+        """The fields, but for those of the connection."""
+        return CIMultiDict(self._fields)
+
+    @property
+    def keep_alive(self) -> bool | None:
+        """Whether the connection stays open behind it; None before that is known."""
+        return self._stays if self._usual is None else self._usual.keep_alive
+
+    def force_close(self) -> None:
+        """End the connection with it."""
+        self._stays = False
+
+    async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
+        """Write it, or the head of it."""
+        if self._stays is False or request.version != HttpVersion11 or not request.keep_alive:
+            self._usual = web.Response(status=self.status, body=self.body, headers=self._fields)
+            if self._stays is False:
+                self._usual.force_close()
+            return await self._usual.prepare(request)
+        self._stays = True
+        writer = request.writer
+        await writer.write(self._head() + self.body)
+        await writer.drain()
+        return writer
+
+    async def write_eof(self, data: bytes = b"") -> None:
+        """Write what `prepare` has not."""
+        if self._usual is not None:
+            await self._usual.write_eof(data)
+
+    def _head(self) -> bytes:
+        fields = "".join([f"{name}: {value}\r\n" for name, value in self._fields.items()])
+        length = len(self.body)
+        head = f"HTTP/1.1 {self.status} {self.reason}\r\n{fields}Content-Length: {length}\r\n"
+        return f"{head}Date: {self._date}\r\n\r\n".encode("ascii")
