@@ -44,9 +44,8 @@ def decode(data: bytes, *, limit: int) -> object:
     if len(data) > limit:
         raise WireError(f"the CBOR has {len(data)} bytes, more than {limit}")
     value = _load(data)
-    _check(value, 0)
     # The library's sorting takes three times as long as its writing, and most bodies need none.
-    if cbor2.dumps(value, canonical=not _is_in_order(value)) != data:
+    if cbor2.dumps(value, canonical=not _check(value, 0)) != data:
         raise WireError("the CBOR is not in its deterministic form")
     return value
 
@@ -71,49 +70,37 @@ def _load(data: bytes) -> Any:
         raise WireError("the body is not CBOR of the allowed kind") from None
 
 
-def _check(value: object, depth: int) -> None:
-    """Raise WireError unless `value` and all in it belong to the subset."""
+def _check(value: Any, depth: int) -> bool:
+    """Raise WireError unless `value` and all in it belong to the subset.
+
+    Whether plain encoding gives the deterministic form: all keys are sorted, and there is no float.
+    """
     kind = type(value)
-    if depth >= limits.CBOR_DEPTH and kind in _CONTAINERS:
-        raise WireError(f"the CBOR is nested deeper than {limits.CBOR_DEPTH}")
-    if kind is dict:
-        _check_map(value, depth)  # type: ignore[arg-type]
-    elif kind is list or kind is tuple:
-        for item in value:  # type: ignore[attr-defined]
-            _check(item, depth + 1)
-    else:
+    if kind not in _CONTAINERS:
         _check_scalar(value)
-
-
-def _check_map(value: dict[object, object], depth: int) -> None:
-    if not (_TEXT_KEYS.issuperset(map(type, value)) or _all_numbers(value)):
-        raise WireError("the keys of a CBOR map must be all text or all small integers")
-    for key, item in value.items():
-        _check_scalar(key)
-        _check(item, depth + 1)
-
-
-def _all_numbers(keys: Collection[object]) -> bool:
-    return all(type(key) is int and key >= 0 for key in keys)
-
-
-def _is_in_order(value: object) -> bool:
-    """Whether plain encoding of a checked value gives its deterministic form: keys sorted, no float."""
-    kind = type(value)
+        return kind is not float
+    if depth >= limits.CBOR_DEPTH:
+        raise WireError(f"the CBOR is nested deeper than {limits.CBOR_DEPTH}")
+    in_order, items = True, value
     if kind is dict:
-        ranks = [_rank(key) for key in value]  # type: ignore[attr-defined]
-        return ranks == sorted(ranks) and all(map(_is_in_order, value.values()))  # type: ignore[attr-defined]
-    if kind is list:
-        return all(map(_is_in_order, value))  # type: ignore[call-overload]
-    return kind is not float
+        in_order, items = _check_keys(value), value.values()
+    for item in items:
+        if not _check(item, depth + 1):
+            in_order = False
+    return in_order
 
 
-def _rank(key: Any) -> tuple[int, bytes] | int:
-    """By which keys of one kind sort as their encoded forms do: text by its length first."""
-    if type(key) is int:
-        return key
-    text = key.encode()
-    return len(text), text
+def _check_keys(keys: Collection[Any]) -> bool:
+    """Raise WireError unless keys are all text or all small integers; whether they are in order."""
+    if _TEXT_KEYS.issuperset(map(type, keys)):
+        try:
+            texts = [key.encode() for key in keys]
+        except UnicodeEncodeError:
+            raise WireError("a text is not valid Unicode") from None
+        return texts == sorted(sorted(texts), key=len)
+    if not all(type(key) is int and 0 <= key <= limits.INTEGER_MAX for key in keys):
+        raise WireError("the keys of a CBOR map must be all text or all small integers")
+    return list(keys) == sorted(keys)
 
 
 def _check_scalar(value: object) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeAlias
 
 import msgspec
 
@@ -19,6 +19,7 @@ from enigma_fed.wire import contentdigest, structured
 METHOD: Final = "POST"
 PATH: Final = "/rpc/v1"
 LABEL: Final = "fed"
+_LABELLED: Final = f"{LABEL}="
 REQUEST_TAG: Final = "enigma-fed"
 REPLY_TAG: Final = "enigma-fed-reply"
 AUDIENCE: Final = "Federation-Audience"
@@ -38,7 +39,15 @@ _REQUEST_PARAMETERS: Final = frozenset({"created", "expires", "nonce", "keyid", 
 _REPLY_PARAMETERS: Final = frozenset({"created", "keyid", "tag"})
 _ALGORITHM: Final = "ed25519"
 _NONCE: Final = re.compile(rf"[A-Za-z0-9_-]{{{limits.NONCE_CHARACTERS_MIN},{limits.NONCE_CHARACTERS_MAX}}}")
+_USUAL: Final = re.compile(
+    r";created=(0|[1-9][0-9]{0,14});expires=(0|[1-9][0-9]{0,14})"
+    rf';nonce="([ !#-\[\]-~]*)";keyid="([ !#-\[\]-~]*)";tag="{REQUEST_TAG}"'
+)
+"""The parameters of a request as `sign_covered` writes them: they are canonical as they stand."""
 _VISIBLE: Final = re.compile(rf"[!-~]{{1,{limits.CHALLENGE_CHARACTERS}}}")
+
+_Said: TypeAlias = tuple[str, int, int, str, bytes]
+"""What `Signature-Input` says: keyid, created, expires, nonce; and the signature base."""
 
 
 class Fields(Protocol):
@@ -80,17 +89,18 @@ class SignedReply(msgspec.Struct, frozen=True):
 
 def signature_base(components: Iterable[tuple[str, str]], parameters: str) -> bytes:
     """The signature base (RFC 9421 section 2.5) of (serialised identifier, value) pairs, all ASCII."""
-    lines = [f"{identifier}: {value}" for identifier, value in components]
-    lines.append(f'"@signature-params": {parameters}')
-    return "\n".join(lines).encode("ascii")
+    lines = "".join([f"{identifier}: {value}\n" for identifier, value in components])
+    return f'{lines}"@signature-params": {parameters}'.encode("ascii")
 
 
 def single(fields: Fields, name: str) -> str | None:
     """The one value of a field, None when it is absent; raises WireError when it occurs twice."""
     values = fields.getall(name, ())
+    if not values:
+        return None
     if len(values) > 1:
         raise WireError(f"the field {name} occurs twice")
-    return values[0] if values else None
+    return values[0]
 
 
 def is_unsigned(fields: Fields) -> bool:
@@ -103,7 +113,7 @@ def read_request(fields: Fields, content_type: str) -> SignedRequest:
 
     Raises Unsigned when there is no signature, WireError when it breaks the profile.
     """
-    _carried(fields, "request")
+    carried = _carried(fields, "request")
     digest = required(fields, CONTENT_DIGEST)
     contentdigest.check(digest)
     covered = {
@@ -112,30 +122,35 @@ def read_request(fields: Fields, content_type: str) -> SignedRequest:
         '"content-type"': content_type,
         '"content-digest"': digest,
     }
-    return read_covered(fields, covered, digest)
+    return _read_carried(fields, carried, covered, digest)
 
 
-def read_covered(fields: Fields, covered: Mapping[str, str], digest: str = "") -> SignedRequest:
+def read_covered(fields: Fields, covered: Mapping[str, str]) -> SignedRequest:
     """Read the signature of a request over `covered` (values by identifier), the audience, and a challenge.
 
     Raises Unsigned when there is no signature, WireError when it breaks the profile.
     """
-    field, signature_input = _carried(fields, "request")
+    return _read_carried(fields, _carried(fields, "request"), covered, "")
+
+
+def _read_carried(
+    fields: Fields, carried: tuple[str, str], covered: Mapping[str, str], digest: str
+) -> SignedRequest:
+    field, signature_input = carried
     audience, challenge = required(fields, AUDIENCE), single(fields, CHALLENGE)
     values = {**covered, AUDIENCE_COMPONENT: audience}
     if challenge is not None:
         if not is_challenge(challenge):
             raise WireError(f"the field {CHALLENGE} is not {limits.CHALLENGE_CHARACTERS} visible characters")
         values[_CHALLENGE_COMPONENT] = challenge
-    listed = _read_input(signature_input, values, _REQUEST_PARAMETERS, REQUEST_TAG)
-    created, expires = _integer(listed, "created"), _integer(listed, "expires")
+    usual = _read_usual(signature_input, values)
+    keyid, created, expires, nonce, base = usual or _read_any(signature_input, values)
     if not 0 < expires - created <= limits.SIGNATURE_LIFETIME:
         raise WireError("a signature lives 1 to 60 seconds")
-    nonce = _string(listed, "nonce")
     if _NONCE.fullmatch(nonce) is None:
         raise WireError("the nonce is not 16 to 64 characters of base64url")
     return SignedRequest(
-        keyid=_string(listed, "keyid"),
+        keyid=keyid,
         created=created,
         expires=expires,
         nonce=nonce,
@@ -144,7 +159,7 @@ def read_covered(fields: Fields, covered: Mapping[str, str], digest: str = "") -
         digest=digest,
         signature=structured.parse_bytes(field, LABEL, _SIGNATURE_BYTES),
         signature_field=field,
-        base=signature_base([(name, values[name]) for name in listed.components], str(listed)),
+        base=base,
     )
 
 
@@ -276,6 +291,31 @@ def _carried(fields: Fields, what: str) -> tuple[str, str]:
     if field is None or signature_input is None:
         raise Unsigned(f"the {what} carries no signature")
     return field, signature_input
+
+
+def _read_usual(text: str, values: Mapping[str, str]) -> _Said | None:
+    """Read `Signature-Input` as `sign_covered` writes it, in one step; None for any other form."""
+    listed = f"{LABEL}=({' '.join(values)})"
+    if len(text) > limits.SIGNATURE_INPUT_BYTES or not text.startswith(listed):
+        return None
+    match = _USUAL.fullmatch(text, len(listed))
+    if match is None:
+        return None
+    created, expires, nonce, keyid = match.groups()
+    base = signature_base(values.items(), text.removeprefix(_LABELLED))
+    return keyid, int(created), int(expires), nonce, base
+
+
+def _read_any(text: str, values: Mapping[str, str]) -> _Said:
+    """Read `Signature-Input` of a request in any order of its members."""
+    listed = _read_input(text, values, _REQUEST_PARAMETERS, REQUEST_TAG)
+    return (
+        _string(listed, "keyid"),
+        _integer(listed, "created"),
+        _integer(listed, "expires"),
+        _string(listed, "nonce"),
+        signature_base([(name, values[name]) for name in listed.components], str(listed)),
+    )
 
 
 def _read_input(

@@ -23,10 +23,9 @@ class TrustLevel(enum.StrEnum):
     OBSERVER = "observer"
     UNTRUSTED = "untrusted"
 
-    @property
-    def rank(self) -> int:
+    def __init__(self, word: str) -> None:
+        self.rank = ("untrusted", "observer", "trusted").index(word)
         """0 for untrusted, 1 for observer, 2 for trusted."""
-        return {"untrusted": 0, "observer": 1, "trusted": 2}[self.value]
 
 
 class Stage(enum.StrEnum):

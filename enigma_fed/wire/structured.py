@@ -6,7 +6,7 @@ are refused. Whatever is accepted serialises back to its canonical form (RFC 942
 
 from __future__ import annotations
 
-import base64
+import binascii
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -98,19 +98,19 @@ def _skip_spaces(text: str, at: int) -> int:
 
 def parse_bytes(text: str, label: str, size: int) -> bytes:
     """Read a dictionary of one member, `label=:base64:`, of `size` bytes; raises WireError."""
-    head, _, rest = text.partition("=")
-    inner = rest[1:-1]
-    if head != label or len(rest) < 2 or rest[0] != ":" or rest[-1] != ":" or not _BASE64.fullmatch(inner):
+    begin, end = len(label) + 2, len(text) - 1
+    enclosed = end >= begin and text.startswith(f"{label}=:") and text[end] == ":"
+    if not enclosed or _BASE64.fullmatch(text, begin, end) is None:
         raise WireError(f"it must hold one byte string, labelled {label}")
     try:
-        value = base64.b64decode(inner)
+        value = binascii.a2b_base64(text[begin:end])
     except ValueError:
         raise WireError("it is not base64") from None
-    if len(value) != size or serialize_bytes(value) != rest:
+    if len(value) != size or not text.endswith(serialize_bytes(value)):
         raise WireError(f"it does not hold {size} bytes in their shortest form")
     return value
 
 
 def serialize_bytes(value: bytes) -> str:
     """`:base64:`, with padding."""
-    return f":{base64.b64encode(value).decode('ascii')}:"
+    return f":{binascii.b2a_base64(value, newline=False).decode('ascii')}:"

@@ -147,7 +147,9 @@ def test_more_bytes_than_the_limit_are_not_parsed() -> None:
         cbor.decode(b"\x83\x01\x02\x03", limit=2)
 
 
-@pytest.mark.parametrize("value", [float("nan"), 2**53, {1, 2}, {"a": object()}, {1: 1, "a": 1}, "\ud800"])
+@pytest.mark.parametrize(
+    "value", [float("nan"), 2**53, {1, 2}, {"a": object()}, {1: 1, "a": 1}, "\ud800", {"\ud800": 1}]
+)
 def test_what_the_subset_does_not_hold_is_not_encoded(value: object) -> None:
     with pytest.raises(WireError):
         cbor.encode(value)

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from http_message_signatures import InvalidSignature
@@ -114,6 +115,37 @@ def test_a_reply_holds_for_its_own_request_status_and_type_only() -> None:
     assert not holds(200, other["Signature"])
     with pytest.raises(WireError):
         httpsig.read_reply(reply, status=200, content_type="application/cbor", request_signature="")
+
+
+@pytest.mark.parametrize("challenge", [None, "c" * 43])
+def test_the_usual_form_says_what_every_other_form_says(challenge: str | None) -> None:
+    """Another order is another signature base, and nothing else; a space more is not even that."""
+    request = signed_fields(A, B.did, call_body(), WALL, challenge=challenge)
+    usual = httpsig.read_request(request, "application/json")
+    text = request["Signature-Input"]
+    listed = structured.parse_inner_list(text, "fed")
+    values = [line.partition(": ")[::2] for line in usual.base.decode().splitlines()[:-1]]
+    assert usual.base == httpsig.signature_base(values, str(listed))
+
+    def read(changed: str) -> httpsig.SignedRequest:
+        assert changed != text
+        fields = request.copy()
+        fields["Signature-Input"] = changed
+        return httpsig.read_request(fields, "application/json")
+
+    assert read(text.replace("fed=(", "fed=( ")) == usual
+    assert read(text.replace(";nonce", "; nonce")) == usual
+    other = read(text.replace('"@method" "@path"', '"@path" "@method"'))
+    assert other.base != usual.base
+    assert msgspec.structs.replace(other, base=usual.base) == usual
+
+
+@pytest.mark.parametrize("end", ["\n", " ", ';tag="enigma-fed"', ";x=1", ", a=()"])
+def test_nothing_stands_behind_the_usual_form(end: str) -> None:
+    request = signed_fields(A, B.did, call_body(), WALL)
+    request["Signature-Input"] += end
+    with pytest.raises(WireError):
+        httpsig.read_request(request, "application/json")
 
 
 def test_a_request_is_no_reply_and_a_reply_no_request() -> None:
