@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final, Self
 
 import base58
+import msgspec
 import nacl.bindings
 
 from enigma_fed.base import limits
@@ -33,8 +34,7 @@ def is_public_key(key: bytes) -> bool:
     return len(key) == 32 and nacl.bindings.crypto_core_ed25519_is_valid_point(key)
 
 
-@dataclass(frozen=True, slots=True)
-class Did:
+class Did(msgspec.Struct, frozen=True):
     """The DID of a node: a `did:key` of its Ed25519 public key (32 bytes)."""
 
     public_key: bytes

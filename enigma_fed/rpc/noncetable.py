@@ -53,20 +53,21 @@ class NonceTable:
         entry = (key, nonce)
         if entry in self._seen:
             raise Replayed("its nonce was used before")
-        shares = self._shares(key, token_hash)
-        full = any(self._counts.get(owner, 0) >= bound for owner, bound in shares.items())
+        counts, (owners, bounds), full = self._counts, self._shares(key, token_hash), False
+        for owner, bound in zip(owners, bounds, strict=True):
+            full = full or counts.get(owner, 0) >= bound
         if full or len(self._seen) >= self._in_all:
             raise Busy("too many requests in two minutes")
         self._seen.add(entry)
-        for owner in shares:
-            self._counts[owner] = self._counts.get(owner, 0) + 1
-        heapq.heappush(self._ends, (until, tuple(shares), entry))
+        for owner in owners:
+            counts[owner] = counts.get(owner, 0) + 1
+        heapq.heappush(self._ends, (until, owners, entry))
 
-    def _shares(self, key: bytes, token_hash: bytes | None) -> dict[bytes, int]:
-        """The shares that a nonce counts against, with their bounds; names of different lengths."""
+    def _shares(self, key: bytes, token_hash: bytes | None) -> tuple[tuple[bytes, ...], tuple[int, ...]]:
+        """Whose shares a nonce counts against, by names of different lengths, and their bounds."""
         if token_hash is None:
-            return {key: self._per_key}
-        return {_TOKEN + token_hash: self._per_token, _STRANGERS: self._of_strangers}
+            return (key,), (self._per_key,)
+        return (_TOKEN + token_hash, _STRANGERS), (self._per_token, self._of_strangers)
 
     def _forget(self, now: float) -> None:
         for _ in range(self._at_once):

@@ -44,10 +44,12 @@ class Account:
         if hour != self._hour:
             self._turn(hour)
         place = hour % _HOURS
-        self._received[place] += received
-        self._sent[place] += sent
-        self._all["received"] += received
-        self._all["sent"] += sent
+        if received:
+            self._received[place] += received
+            self._all["received"] += received
+        if sent:
+            self._sent[place] += sent
+            self._all["sent"] += sent
 
     def day(self) -> DayBytes:
         """What is counted of the last day."""
