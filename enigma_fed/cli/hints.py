@@ -15,6 +15,8 @@ _TYPED: Final = re.compile(rf"\b{PROGRAM} (?=(?:--json )?(?:{'|'.join(COMMANDS)}
 
 def with_flags(text: str, *, config: str | None, data_dir: str | None) -> str:
     """The text with these flags, where given, in every command of ours in it."""
+    if "--config" in text:
+        config = None  # it names the file itself
     flags = ((name, value) for name, value in (("--config", config), ("--data-dir", data_dir)) if value)
     typed = " ".join([PROGRAM, *(f"{name} {shlex.quote(value)}" for name, value in flags)])
     return _TYPED.sub(lambda _: f"{typed} ", text)

@@ -27,7 +27,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "id": ("enigma_fed.cli.identity:identity", "Show who this node is."),
     "invite": ("enigma_fed.cli.invite:invite", "Invite another home, or accept an invite."),
     "peer": ("enigma_fed.cli.peer:peer", "See and manage the homes that this node knows."),
-    "registry": ("enigma_fed.cli.registry:registry", "Ask identity registries for people's public keys."),
+    "registry": ("enigma_fed.cli.registry:registry", "Run an identity registry, or ask one."),
     "config": ("enigma_fed.cli.config:config", "Show the configuration."),
     "service": ("enigma_fed.cli.service:service", "Run the agent as a service of systemd."),
     "completion": ("enigma_fed.cli.completion:completion", "Print a shell's completion script."),

@@ -9,8 +9,11 @@ import click
 
 from enigma_fed.cli.groups import LazyGroup
 
+_SERVER: Final = "enigma_fed.cli.registryserver"
 _HERE: Final = "enigma_fed.cli.registryclient"
 COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
+    "init": (f"{_SERVER}:init", "Make a registry's configuration with fresh secrets."),
+    "rotate-key": (f"{_SERVER}:rotate_key", "Put a fresh envelope key in front of the others."),
     "register": (f"{_HERE}:register", "Register a name at a registry."),
     "resolve": (f"{_HERE}:resolve", "Ask a registry for somebody's public keys."),
     "check": (f"{_HERE}:check", "Ask whether a registry holds a name."),
@@ -30,4 +33,4 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     ),
 )
 def registry() -> None:
-    """Ask identity registries for people's public keys, and register your own."""
+    """Run an identity registry, ask one for people's public keys, and register your own."""

@@ -40,6 +40,7 @@ def edit(path: Path, change: Callable[[str], tuple[str, T]]) -> T:
     ConfigError, WriteFailed, LockBusy.
     """
     real, disk = path.resolve(), Disk()
+    _read(real)  # the lock would make the folders above a file that is not there
     with disk.locked(real.with_name(f"{real.name}.lock"), _LOCK_WAIT):
         text, status = _read(real)
         try:

@@ -17,6 +17,9 @@ from enigma_fed.registry.configfile import is_weak
 Random = Callable[[int], bytes]
 """That many secret random bytes."""
 
+KeyFile = Callable[[str, str, str], str]
+"""Writes a key's hex digits into a file of its own: name of the file before, kid, digits -> the new name."""
+
 _KID_BYTES: Final = 8
 _SECRET_BYTES: Final = 32
 
@@ -101,11 +104,10 @@ def with_fresh_secrets(text: str, random: Random) -> tuple[str, tuple[str, ...]]
     return tomlkit.dumps(document), tuple(replaced)
 
 
-def rotated(text: str, random: Random, now_ms: int, overlap_ms: int, key_file: Any = None) -> tuple[str, str]:
+def rotated(text: str, random: Random, now_ms: int, overlap_ms: int, key_file: KeyFile) -> tuple[str, str]:
     """The text with a fresh key, active and first, and the kid of it; the others open for `overlap_ms` more.
 
-    `key_file` writes the secret's digits into a file of its own and gives its name; it is called where the
-    newest key so far lies in one. Raises ConfigError.
+    `key_file` is called where the first key so far lies in a file. Raises ConfigError and what that raises.
     """
     document = _parse(text)
     keys = _keys(_envelope(document))
@@ -114,8 +116,9 @@ def rotated(text: str, random: Random, now_ms: int, overlap_ms: int, key_file: A
         _retire(key, now_ms + overlap_ms)
     fresh_key = tomlkit.table() if isinstance(keys, tomlkit.items.AoT) else tomlkit.inline_table()
     fresh_key["kid_hex"] = kid
-    if "x25519_private_key_file" in keys[0] and key_file is not None:
-        fresh_key["x25519_private_key_file"] = key_file(kid, secret)
+    before = keys[0].get("x25519_private_key_file")
+    if isinstance(before, str):
+        fresh_key["x25519_private_key_file"] = key_file(str(before), kid, secret)
     else:
         fresh_key["x25519_private_key_hex"] = secret
     fresh_key["active"] = True

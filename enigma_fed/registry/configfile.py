@@ -26,12 +26,13 @@ from enigma_fed.registry.settings import (
     PowSettings,
     RegistrySettings,
     StorageSettings,
+    Table,
     TlsSettings,
 )
 from enigma_fed.registry.tables import CommonTables, EnvelopeKeyTable, RegistryTables, TlsTable
 from enigma_fed.storage import modes
 
-_T = TypeVar("_T", bound=CommonTables)
+_T = TypeVar("_T", bound=Table)
 
 # What stands in a published example: whoever runs with it shares it with every reader.
 _PUBLISHED: Final = (
@@ -81,7 +82,7 @@ class Place:
 
 def load(path: Path, now_ms: int) -> Loaded:
     """Read a `registry.toml`; raises ConfigError, LooseModes (a secret's own file that others can read)."""
-    data, mode = _read(path)
+    data, mode = read(path)
     place = Place(path, now_ms)
     tables = convert(parse(data, str(path)), RegistryTables, place)
     if mode & 0o077 and _holds_secrets(tables):
@@ -89,6 +90,22 @@ def load(path: Path, now_ms: int) -> Loaded:
             f"{path} holds secrets and others can read it (mode {mode:04o}): chmod 600 {path}"
         )
     return settle(tables, tables.address, "address", place)
+
+
+def read(path: Path) -> tuple[bytes, int]:
+    """A file's bytes, limits.CONFIG_BYTES at most, and its permission bits; raises ConfigError."""
+    try:
+        with modes.opened(path) as file:
+            mode = os.fstat(file.fileno()).st_mode & 0o777
+            data = file.read(limits.CONFIG_BYTES + 1)
+    except FileNotFoundError:
+        hint = f"Make one: enigma-fed registry init --config {path}"
+        raise ConfigError(f"{path} is missing", hint=hint) from None
+    except OSError as error:
+        raise ConfigError(f"{path}: {(error.strerror or 'it cannot be read').lower()}") from None
+    if len(data) > limits.CONFIG_BYTES:
+        raise ConfigError(f"{path} is larger than {limits.CONFIG_BYTES} bytes")
+    return data, mode
 
 
 def parse(data: bytes, where: str) -> dict[str, Any]:
@@ -107,16 +124,19 @@ def convert(tables: Mapping[str, Any], kind: type[_T], place: Place) -> _T:
         raise place.wrong(*_said(str(error))) from None
 
 
-def settle(tables: CommonTables, listen: str, listen_key: str, place: Place) -> Loaded:
+def settle(
+    tables: CommonTables, listen: str, listen_key: str, place: Place, envelope: Place | None = None
+) -> Loaded:
     """What the tables mean together; `listen` is `ADDR:PORT`, empty for nowhere.
 
-    Raises ConfigError, LooseModes.
+    `envelope` is where the envelope's table stands, if that is another file. Raises ConfigError, LooseModes.
     """
+    sealed = envelope or place
     address = parse_address(listen, listen_key, place) if listen else None
     settings = RegistrySettings(
         address=address,
         mode=_mode(tables, address, listen_key, place),
-        envelope=_envelope(tables, place),
+        envelope=_envelope(tables, sealed),
         tls=_tls(tables.tls, place),
         storage=_storage(tables, place),
         pow=_pow(tables.pow, place),
@@ -131,6 +151,9 @@ def settle(tables: CommonTables, listen: str, listen_key: str, place: Place) -> 
         rate_limit=tables.rate_limit,
         presence=tables.presence,
     )
+    if sealed is not place:
+        place.warnings.extend(sealed.warnings)
+        place.files.extend((sealed.file, *sealed.files))
     return Loaded(settings, tuple(place.warnings), (place.file, *place.files))
 
 
@@ -152,22 +175,6 @@ def parse_address(text: str, key: str, place: Place) -> tuple[str, int]:
 def is_weak(secret: bytes) -> bool:
     """Whether a pepper or key is one that everyone knows: published, all zero or one byte repeated."""
     return secret in _PUBLISHED or len(set(secret)) == 1
-
-
-def _read(path: Path) -> tuple[bytes, int]:
-    """The file's bytes and its permission bits."""
-    try:
-        with modes.opened(path) as file:
-            mode = os.fstat(file.fileno()).st_mode & 0o777
-            data = file.read(limits.CONFIG_BYTES + 1)
-    except FileNotFoundError:
-        hint = f"Make one: enigma-fed registry init --config {path}"
-        raise ConfigError(f"{path} is missing", hint=hint) from None
-    except OSError as error:
-        raise ConfigError(f"{path}: {(error.strerror or 'it cannot be read').lower()}") from None
-    if len(data) > limits.CONFIG_BYTES:
-        raise ConfigError(f"{path} is larger than {limits.CONFIG_BYTES} bytes")
-    return data, mode
 
 
 def _holds_secrets(tables: CommonTables) -> bool:

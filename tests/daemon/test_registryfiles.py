@@ -70,8 +70,10 @@ def test_an_edit_that_fails_leaves_the_file_as_it_was(
 
 def test_what_cannot_be_read_is_not_edited(tmp_path: Path) -> None:
     path = tmp_path / "registry.toml"
-    with pytest.raises(ConfigError, match="no such file"):
-        registryfiles.edit(path, added)
+    for missing in (path, tmp_path / "none" / "registry.toml"):
+        with pytest.raises(ConfigError, match="no such file"):
+            registryfiles.edit(missing, added)
+    assert list(tmp_path.iterdir()) == []
     path.write_bytes(b"\xff")
     with pytest.raises(ConfigError, match="UTF-8"):
         registryfiles.edit(path, added)

@@ -24,6 +24,10 @@ def random() -> Callable[[int], bytes]:
     return lambda size: hashlib.blake2b(bytes([next(numbers)]), digest_size=size).digest()
 
 
+def no_file(before: str, kid: str, digits: str) -> str:
+    raise AssertionError("the keys stand in the file itself")
+
+
 def loaded(folder: Path, text: str, now_ms: int = NOW) -> configfile.Loaded:
     path = folder / "registry.toml"
     path.write_text(text, encoding="utf-8")
@@ -76,7 +80,7 @@ def test_the_next_key_comes_first_and_the_one_before_opens_for_a_while(
 ) -> None:
     text = configedit.fresh(random)
     [old] = loaded(tmp_path, text).settings.envelope.keys
-    changed, kid = configedit.rotated(text, random, NOW, 30 * DAY)
+    changed, kid = configedit.rotated(text, random, NOW, 30 * DAY, no_file)
     envelope = loaded(tmp_path, changed).settings.envelope
     assert [key.kid for key in envelope.keys] == [bytes.fromhex(kid), old.kid]
     assert [key.active for key in envelope.keys] == [True, False]
@@ -86,15 +90,15 @@ def test_the_next_key_comes_first_and_the_one_before_opens_for_a_while(
 
 
 def test_keys_that_rest_or_end_sooner_keep_their_end(tmp_path: Path, random: configedit.Random) -> None:
-    text, first = configedit.rotated(configedit.fresh(random), random, NOW, DAY)
-    text, second = configedit.rotated(text, random, NOW, 9 * DAY)
+    text, first = configedit.rotated(configedit.fresh(random), random, NOW, DAY, no_file)
+    text, second = configedit.rotated(text, random, NOW, 9 * DAY, no_file)
     text = text.replace(
         f"not_after_epoch_ms = {NOW + 9 * DAY}", f"not_after_epoch_ms = {NOW + 2}, active = true"
     )
     text = text.replace(
         "active = false, not_after_epoch_ms = " + f"{NOW + 2}, ", f"not_after_epoch_ms = {NOW + 2}, "
     )
-    text, third = configedit.rotated(text, random, NOW, 30 * DAY)
+    text, third = configedit.rotated(text, random, NOW, 30 * DAY, no_file)
     keys = loaded(tmp_path, text).settings.envelope.keys
     assert [key.kid.hex() for key in keys[:3]] == [third, second, first]
     assert [key.not_after_ms for key in keys] == [None, NOW + 30 * DAY, NOW + 2, NOW + DAY]
@@ -116,7 +120,7 @@ def test_comments_and_form_stay_in_either_kind_of_file(
     prefix = "registry." if head else ""
     envelope = f"[{prefix}envelope] # sealed\npepper_hex = 'aa'\n" + keys.replace("[[", f"[[{prefix}")
     text = f"# mine\n{head}{envelope}[{prefix}storage]\nkind = 'memory' # for now\n"
-    changed, kid = configedit.rotated(text, random, NOW, DAY)
+    changed, kid = configedit.rotated(text, random, NOW, DAY, no_file)
     tables = tomllib.loads(changed)
     for name in path:
         tables = tables[name]
@@ -139,7 +143,8 @@ def test_where_keys_lie_in_files_the_next_one_does_too(random: configedit.Random
     text = "[envelope]\npepper_file = 'p'\n" + keys
     written: dict[str, str] = {}
 
-    def write(kid: str, digits: str) -> str:
+    def write(before: str, kid: str, digits: str) -> str:
+        assert before == "k"
         written[kid] = digits
         return f"{kid}.key"
 
@@ -164,7 +169,7 @@ def test_where_keys_lie_in_files_the_next_one_does_too(random: configedit.Random
 )
 def test_what_has_no_keys_is_not_rotated(random: configedit.Random, text: str, why: str) -> None:
     with pytest.raises(ConfigError, match=why):
-        configedit.rotated(text, random, NOW, DAY)
+        configedit.rotated(text, random, NOW, DAY, no_file)
 
 
 def test_what_is_no_secret_at_all_is_left_for_the_reader_to_name(random: configedit.Random) -> None:
