@@ -64,6 +64,7 @@ LOG_BYTES: Final = 1024 * 1024
 REGISTRY_REPLY_BYTES: Final = 2 * 1024 * 1024
 """Reply of a registry, on the calling side: memory of a command."""
 
+
 # Registry: who may ask how often.
 FORWARDED_HOPS: Final = 16
 """Addresses read from `X-Forwarded-For`, from the right: time per request."""
@@ -141,3 +142,14 @@ LOG_KEPT_BYTES: Final = 512 * 1024
 """Changes of one identity in bytes, from which on only a revocation is taken: size of an answer, disk."""
 NODES_KEPT: Final = 65_536
 """Node URLs in the list, whatever `max_nodes` says: memory."""
+
+# Registry: who is connected, and who signs.
+CONNECTIONS: Final = 512
+"""Connections of one listener: file descriptors and memory."""
+CONNECTIONS_PER_CLIENT: Final = 32
+"""Connections from one address, this machine's own and a proxy's apart: nobody fills a listener alone."""
+PEER_CLOCK_AHEAD: Final = 5
+"""Seconds that a peer's clock may be ahead of ours, and so the first ones in which a registry that just
+started takes no peer's word: what was signed before could be played again, its nonce forgotten."""
+PEER_BUSY_PAUSE: Final = 60
+"""Seconds after which a peer that used up its share of nonces is told to come back."""

@@ -1,7 +1,7 @@
 """The generated references: docs/CLI.md from the commands, docs/CONFIG.md from the settings.
 
-`make docs` writes both files, docs/METRICS.md (cli/metricspage.py), data/openrpc.json (cli/openrpc.py) and
-the configuration's schema (cli/configschema.py).
+`make docs` writes both files, docs/METRICS.md (cli/metricspage.py), data/openrpc.json (cli/openrpc.py), the
+configuration's schema (cli/configschema.py) and docs/openapi-registry.json (registry/openapi.py).
 """
 
 from __future__ import annotations
@@ -179,10 +179,12 @@ def write(folder: str, data: str) -> None:
 
     from enigma_fed.cli import configschema, metricspage, openrpc
     from enigma_fed.config import describe
+    from enigma_fed.registry import openapi
 
     Path(folder, "CLI.md").write_text(cli_markdown(), encoding="utf-8")
     Path(folder, "CONFIG.md").write_text(config_markdown(describe()), encoding="utf-8")
     Path(folder, "METRICS.md").write_text(metricspage.metrics_markdown(), encoding="utf-8")
+    Path(folder, "openapi-registry.json").write_text(openapi.text(), encoding="utf-8")
     Path(data, "openrpc.json").write_text(openrpc.text(), encoding="utf-8")
     Path(data, "schemas", "config.schema.json").write_text(configschema.text(describe()), encoding="utf-8")
 

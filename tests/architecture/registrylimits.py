@@ -14,6 +14,7 @@ _PRESENCE: Final = "tests/registry/test_presence.py::"
 _NODES: Final = "tests/registry/test_noderules.py::"
 _TLS: Final = "tests/registry/test_tlslistener.py"
 _POW: Final = "tests/registry/test_pow.py::"
+_PEERS: Final = "tests/registry/test_peerdoor.py::"
 
 _STORE: Final = "tests/registry/test_store.py::"
 _SQLITE: Final = "tests/registry/test_storesqlite.py::"
@@ -88,4 +89,9 @@ REGISTRY: Final = {
     "LOG_KEPT_BYTES": _STORE + "test_invariant_7_a_log_of_large_keys_ends_earlier",
     "NODES_KEPT": _SQLITE
     + "test_invariant_7_no_more_nodes_are_held_than_the_limit_whatever_the_settings_say",
+    "CONNECTIONS": "tests/registry/test_listener.py::test_invariant_7_connections_have_a_bound",
+    "CONNECTIONS_PER_CLIENT": "tests/registry/test_listener.py"
+    "::test_invariant_7_connections_from_one_address_are_few",
+    "PEER_CLOCK_AHEAD": _PEERS + "test_invariant_1_what_was_signed_around_our_start_is_not_taken",
+    "PEER_BUSY_PAUSE": _PEERS + "test_a_peer_that_asks_too_often_is_told_when_to_come_back",
 }
