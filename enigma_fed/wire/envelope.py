@@ -21,8 +21,18 @@ KID_BYTES: Final = 8
 KEY_BYTES: Final = 32
 NONCE_BYTES: Final = 24
 _LABEL: Final = b"enigma:registry:envelope:v1"
-_ORDER: Final = ("kid", "sender_pubkey", "nonce", "ciphertext")
-_MEMBERS: Final = frozenset(_ORDER)
+
+
+class EnvelopeForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The members in the order in which they are written; the library does the base64."""
+
+    kid: str
+    sender_pubkey: str
+    nonce: str
+    ciphertext: bytes
+
+
+_MEMBERS: Final = frozenset(EnvelopeForm.__struct_fields__)
 
 
 class Envelope(msgspec.Struct, frozen=True):
@@ -41,28 +51,32 @@ class Envelope(msgspec.Struct, frozen=True):
     def from_object(cls, value: object, field: str = "envelope") -> Self:
         """Read the members; raises InputRefused that names one of them."""
         found = read.members(value, field, _MEMBERS)
-        return cls.from_texts(*(read.text(found, name, field) for name in _ORDER), field=field)
+        form = EnvelopeForm(
+            read.text(found, "kid", field),
+            read.text(found, "sender_pubkey", field),
+            read.text(found, "nonce", field),
+            read.standard_base64(read.text(found, "ciphertext", field), f"{field}.ciphertext"),
+        )
+        return cls.from_form(form, field)
 
     @classmethod
-    def from_texts(
-        cls, kid: str, sender_pubkey: str, nonce: str, ciphertext: str, *, field: str = "envelope"
-    ) -> Self:
+    def from_form(cls, form: EnvelopeForm, field: str = "envelope") -> Self:
         """Read the texts of the members; raises InputRefused."""
         return cls(
-            read.hexadecimal(kid, KID_BYTES, f"{field}.kid"),
-            read.hexadecimal(sender_pubkey, KEY_BYTES, f"{field}.sender_pubkey"),
-            read.hexadecimal(nonce, NONCE_BYTES, f"{field}.nonce"),
-            read.standard_base64(ciphertext, f"{field}.ciphertext"),
+            read.hexadecimal(form.kid, KID_BYTES, f"{field}.kid"),
+            read.hexadecimal(form.sender_pubkey, KEY_BYTES, f"{field}.sender_pubkey"),
+            read.hexadecimal(form.nonce, NONCE_BYTES, f"{field}.nonce"),
+            form.ciphertext,
         )
+
+    @property
+    def form(self) -> EnvelopeForm:
+        """As it is written."""
+        return EnvelopeForm(self.kid.hex(), self.sender_public_key.hex(), self.nonce.hex(), self.ciphertext)
 
     def to_json(self) -> bytes:
         """Compact JSON, members in the order of the wire."""
-        return b'{"kid":"%b","sender_pubkey":"%b","nonce":"%b","ciphertext":"%b"}' % (
-            self.kid.hex().encode(),
-            self.sender_public_key.hex().encode(),
-            self.nonce.hex().encode(),
-            read.to_base64(self.ciphertext),
-        )
+        return msgspec.json.encode(self.form)
 
 
 def public_key(secret: bytes) -> bytes:

@@ -66,23 +66,20 @@ class PublicIdentity(msgspec.Struct, frozen=True, kw_only=True):
         form = read.compact(_DECODE, data)
         if form is not None:
             try:
-                return cls._of_form(form)
+                return _valid(cls._of_form(form), _REASON)
             except ValueError:
                 pass  # a number that is no byte: the other way names its member
         return cls.from_object(read.body(data, registry_limits.IDENTITY_BYTES, _REASON), _REASON)
 
     @classmethod
     def _of_form(cls, form: _Form) -> Self:
-        return _valid(
-            cls(
-                user_id=UserId.parse(form.user_id, "identity.user_id"),
-                username_hint=form.username_hint,
-                signing_public_key=bytes(form.signing_public_key),
-                encryption_public_key=bytes(form.encryption_public_key),
-                signature=bytes(form.signature),
-                created_at_ms=form.created_at_ms,
-            ),
-            _REASON,
+        return cls(
+            user_id=UserId.parse(form.user_id, "identity.user_id"),
+            username_hint=form.username_hint,
+            signing_public_key=bytes(form.signing_public_key),
+            encryption_public_key=bytes(form.encryption_public_key),
+            signature=bytes(form.signature),
+            created_at_ms=form.created_at_ms,
         )
 
     @classmethod
@@ -169,6 +166,7 @@ class _BundleForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     expires_ms: int | None
 
 
+_DECODE_BUNDLE: Final = msgspec.json.Decoder(_BundleForm).decode
 _BUNDLE_OPTIONAL: Final = frozenset({"expires_ms"})
 _BUNDLE_REQUIRED: Final = frozenset(_BundleForm.__struct_fields__) - _BUNDLE_OPTIONAL
 
@@ -196,8 +194,14 @@ class IdentityBundle(msgspec.Struct, frozen=True, kw_only=True):
         if not signature.startswith(_BUNDLE_PREFIX):
             return None
         field = "identity.signature"
-        value = read.body(signature[len(_BUNDLE_PREFIX) :], registry_limits.IDENTITY_BYTES, field)
-        found = read.members(value, field, _BUNDLE_REQUIRED, _BUNDLE_OPTIONAL)
+        inside = signature[len(_BUNDLE_PREFIX) :]
+        value = read.shortly(_DECODE_BUNDLE, inside)
+        found = read.members(
+            read.body(inside, registry_limits.IDENTITY_BYTES, field) if value is None else value,
+            field,
+            _BUNDLE_REQUIRED,
+            _BUNDLE_OPTIONAL,
+        )
         device = read.text(found, "device_id", field)
         if _UUID.fullmatch(device) is None:
             raise InputRefused(f"{field}.device_id")

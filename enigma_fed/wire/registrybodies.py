@@ -9,7 +9,7 @@ import msgspec
 from enigma_fed.base import registry_limits
 from enigma_fed.base.registry_errors import InputRefused, TooLarge
 from enigma_fed.wire import registryobject as read
-from enigma_fed.wire.envelope import KEY_BYTES, Envelope
+from enigma_fed.wire.envelope import KEY_BYTES, Envelope, EnvelopeForm
 from enigma_fed.wire.publicidentity import PublicIdentity
 from enigma_fed.wire.userid import UserId
 
@@ -18,16 +18,9 @@ _SCHEMES: Final = ("http://", "https://")
 _REQUESTER: Final = "requester_ephemeral_pubkey_hex"
 
 
-class _EnvelopeForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    kid: str
-    sender_pubkey: str
-    nonce: str
-    ciphertext: str
-
-
 class _RegisterForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     handle: str
-    envelope: _EnvelopeForm
+    envelope: EnvelopeForm
 
 
 class _ResolveForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -64,15 +57,11 @@ class RegisterRequest(msgspec.Struct, frozen=True):
         if form is None:
             found = read.members(read.body(data, registry_limits.REGISTER_BYTES), "body", _REGISTER_MEMBERS)
             return cls(UserId.parse(read.text(found, "handle")), Envelope.from_object(found["envelope"]))
-        sealed = form.envelope
-        return cls(
-            UserId.parse(form.handle),
-            Envelope.from_texts(sealed.kid, sealed.sender_pubkey, sealed.nonce, sealed.ciphertext),
-        )
+        return cls(UserId.parse(form.handle), Envelope.from_form(form.envelope))
 
     def encode(self) -> bytes:
         """The body."""
-        return b'{"handle":"%b","envelope":%b}' % (self.user.hex.encode(), self.envelope.to_json())
+        return _ENCODE(_RegisterForm(self.user.hex, self.envelope.form))
 
 
 class ResolveRequest(msgspec.Struct, frozen=True):

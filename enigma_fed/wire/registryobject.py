@@ -5,7 +5,6 @@ Nothing of what a stranger sent stands in an error: an unknown member is told by
 
 from __future__ import annotations
 
-import base64
 import binascii
 from collections.abc import Callable, Mapping
 from typing import Final, TypeVar, cast
@@ -20,6 +19,7 @@ Object = Mapping[str, object]
 R = TypeVar("R", bound=msgspec.Struct)
 UNSIGNED_64: Final = 2**64 - 1
 UNSIGNED_32: Final = 2**32 - 1
+_INTEGERS: Final = frozenset({int})
 _ENCODE: Final = msgspec.json.Encoder().encode
 
 
@@ -34,6 +34,12 @@ def compact(decode: Callable[[bytes], R], data: bytes) -> R | None:
     except (msgspec.MsgspecError, UnicodeDecodeError):
         return None
     return value if _ENCODE(value) == data else None
+
+
+def shortly(decode: Callable[[bytes], R], data: bytes) -> Object | None:
+    """The members of such a text, None for any other."""
+    value = compact(decode, data)
+    return None if value is None else msgspec.structs.asdict(value)
 
 
 def body(data: bytes, limit: int, field: str = "body") -> object:
@@ -106,11 +112,12 @@ def items(found: Object, name: str, field: str = "body") -> list[object]:
 def octets(found: Object, name: str, field: str, size: int | None = None) -> bytes:
     """A member that is a list of integers from 0 to 255, `size` of them."""
     value = items(found, name, field)
-    if not all(type(item) is int and 0 <= item <= 255 for item in value) or len(value) != (
-        size or len(value)
-    ):
-        raise InputRefused(within(field, name))
-    return bytes(cast("list[int]", value))
+    if _INTEGERS.issuperset(map(type, value)) and (size is None or len(value) == size):
+        try:
+            return bytes(cast("list[int]", value))
+        except ValueError:  # beyond 0 to 255
+            pass
+    raise InputRefused(within(field, name))
 
 
 def hexadecimal(digits: str, size: int, field: str) -> bytes:
@@ -136,8 +143,3 @@ def standard_base64(digits: str, field: str) -> bytes:
     except ValueError:
         pass
     raise InputRefused(field)
-
-
-def to_base64(data: bytes) -> bytes:
-    """The same, with padding."""
-    return base64.standard_b64encode(data)

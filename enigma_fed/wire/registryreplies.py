@@ -22,7 +22,7 @@ from enigma_fed.base.registry_errors import (
     UnknownEnvelopeKey,
 )
 from enigma_fed.wire import registryobject as read
-from enigma_fed.wire.envelope import KEY_BYTES, KID_BYTES, Envelope
+from enigma_fed.wire.envelope import KEY_BYTES, KID_BYTES, Envelope, EnvelopeForm
 from enigma_fed.wire.registrybodies import NodesPayload, node_url
 from enigma_fed.wire.userid import UserId
 
@@ -98,6 +98,11 @@ class PowChallenge(msgspec.Struct, frozen=True):
         )
 
 
+class _ResolvedForm(msgspec.Struct, frozen=True):
+    handle: str
+    envelope: EnvelopeForm | None
+
+
 def exists(is_known: bool) -> bytes:
     """The answer to `/check_user/{handle}`."""
     return _EXISTS[is_known]
@@ -110,8 +115,7 @@ def merged(count: int) -> bytes:
 
 def resolved(user: UserId, envelope: Envelope | None) -> bytes:
     """The answer to `/resolve`; the handle in lower case, whatever was sent."""
-    sealed = b"null" if envelope is None else envelope.to_json()
-    return b'{"handle":"%b","envelope":%b}' % (user.hex.encode(), sealed)
+    return _ENCODE(_ResolvedForm(user.hex, None if envelope is None else envelope.form))
 
 
 def nodes(urls: Sequence[str]) -> bytes:
