@@ -273,8 +273,9 @@ def peer(number: int, **changes: Any) -> Row:
 def write() -> None:
     """Write every file."""
     from tests.support.filevectors import FILES as MEMBERSHIP
+    from tests.support.registryvectors import FILES as REGISTRY
 
-    for name, rows in (FILES | MEMBERSHIP).items():
+    for name, rows in (FILES | MEMBERSHIP | REGISTRY).items():
         text = json.dumps(rows(), indent=1, ensure_ascii=True) + "\n"
         (FOLDER / f"{name}.json").write_text(text, encoding="utf-8")
 

@@ -92,13 +92,16 @@ def test_a_log_with_a_gap_is_none(entries: list[LogEntry]) -> None:
         check_chain(entries, verify)
 
 
-def test_nothing_follows_after_the_end() -> None:
-    request = change(ALICE, Action.UPDATE, updated(ALICE), LOG[-1].hash, key=OTHER_KEY)
+def test_invariant_12_nothing_follows_after_the_end() -> None:
+    new = rotated(ALICE)
+    request = change(ALICE, Action.UPDATE, new, LOG[-1].hash, key=OTHER_KEY)
     with pytest.raises(WireError):
-        check_chain([*LOG, LogEntry.following(LOG[-1], request, NOW_MS, updated(ALICE))], verify)
+        check_chain([*LOG, LogEntry.following(LOG[-1], request, NOW_MS, new)], verify)
+    request = change(ALICE, Action.UPDATE, new, LOG[-2].hash, key=OTHER_KEY)
+    assert check_chain([*LOG[:-1], LogEntry.following(LOG[-2], request, NOW_MS, new)], verify)
 
 
-def test_a_rotation_needs_both_signatures_and_another_key() -> None:
+def test_invariant_12_a_rotation_needs_both_signatures_and_another_key() -> None:
     first = LOG[0]
     for request, new in (
         (change(ALICE, Action.ROTATE, rotated(ALICE), first.hash, new_key=BOB.signing_key), rotated(ALICE)),

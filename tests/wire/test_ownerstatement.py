@@ -98,7 +98,7 @@ def test_invariant_12_everything_that_is_said_is_signed(said: str) -> None:
     assert not verify(REGISTERED.signing_public_key, changed.statement.message, UPDATE.signature)
 
 
-def test_the_envelope_must_hold_the_identity_that_was_signed() -> None:
+def test_invariant_12_the_envelope_holds_the_identity_that_was_signed() -> None:
     for new in (ALICE.identity(), None):
         with pytest.raises(InputRefused) as caught:
             check(UPDATE, new)

@@ -85,6 +85,12 @@ def test_invariant_7_a_body_lists_only_so_many() -> None:
             type(body).decode(body.encode())
 
 
+def test_invariant_7_the_short_way_is_bounded_too() -> None:
+    large = RegisterRequest(ALICE.id, ALICE.sealed(bytes(registry_limits.REGISTER_BYTES)))
+    with pytest.raises(TooLarge):
+        RegisterRequest.decode(large.encode())
+
+
 def without_space(changed: dict[str, Any]) -> bytes:
     return msgspec.json.encode(changed)
 

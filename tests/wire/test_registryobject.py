@@ -59,7 +59,7 @@ def test_what_is_no_json_of_the_allowed_kind(text: bytes) -> None:
     )
 
 
-def test_one_byte_too_many_is_not_looked_at() -> None:
+def test_invariant_7_one_byte_too_many_is_not_looked_at() -> None:
     assert read.body(b"[1]", 3) == [1]
     with pytest.raises(TooLarge):
         read.body(b"[1] ", 3)

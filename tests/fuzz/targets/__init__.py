@@ -7,12 +7,22 @@ from types import MappingProxyType
 from typing import Final
 
 from tests.fuzz.target import Target
-from tests.fuzz.targets import bodies, identifiers, local, membership, plain, signatures, stored, streams
+from tests.fuzz.targets import (
+    bodies,
+    identifiers,
+    local,
+    membership,
+    plain,
+    registry,
+    signatures,
+    stored,
+    streams,
+)
 
 TARGETS: Final[Mapping[str, Target]] = MappingProxyType(
     {
         target.name: target
-        for room in (plain, identifiers, signatures, bodies, membership, local, streams, stored)
+        for room in (plain, identifiers, signatures, bodies, membership, local, streams, stored, registry)
         for target in room.TARGETS
     }
 )
