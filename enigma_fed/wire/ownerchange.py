@@ -95,6 +95,11 @@ class LogEntry(msgspec.Struct, frozen=True, kw_only=True):
             new_signature=request.new_signature,
         )
 
+    def is_of(self, request: ChangeRequest) -> bool:
+        """Whether this very request made it: one that is sent again gets the same answer."""
+        mine = (self.statement, self.signature, self.new_signature)
+        return mine == (request.statement, request.signature, request.new_signature)
+
     @property
     def hash(self) -> bytes:
         """What the next entry and the next statement name as `previous`, 32 bytes."""

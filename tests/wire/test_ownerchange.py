@@ -52,6 +52,13 @@ def test_an_entry_says_what_its_owner_signed() -> None:
     assert [entry.signing_public_key for entry in LOG[2:]] == [bytes(OTHER_KEY.verify_key)] * 2
 
 
+def test_an_entry_knows_the_request_that_made_it() -> None:
+    request = change(ALICE, Action.UPDATE, updated(ALICE), LOG[0].hash)
+    assert [entry.is_of(request) for entry in LOG] == [False, True, False, False]
+    assert not LOG[1].is_of(change(ALICE, Action.UPDATE, updated(ALICE), LOG[0].hash, key=OTHER_KEY))
+    assert not LOG[1].is_of(change(ALICE, Action.UPDATE, updated(ALICE), LOG[0].hash, created_ms=1))
+
+
 CHANGES: list[dict[str, Any]] = [
     {"seq": 9},
     {"action": Action.REGISTER},
