@@ -12,6 +12,7 @@ from enigma_fed.cli.groups import LazyGroup
 _SERVER: Final = "enigma_fed.cli.registryserver"
 _HERE: Final = "enigma_fed.cli.registryclient"
 COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
+    "serve": (f"{_SERVER}:serve", "Run a registry by itself in the foreground."),
     "init": (f"{_SERVER}:init", "Make a registry's configuration with fresh secrets."),
     "rotate-key": (f"{_SERVER}:rotate_key", "Put a fresh envelope key in front of the others."),
     "register": (f"{_HERE}:register", "Register a name at a registry."),
@@ -28,6 +29,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     cls=LazyGroup,
     table=COMMANDS,
     examples=(
+        "enigma-fed registry init",
         "enigma-fed registry register alice --url https://registry.example:8443 --pepper-file pepper",
         "enigma-fed registry resolve bob --url https://registry.example:8443 --pepper-file pepper",
     ),

@@ -1,4 +1,4 @@
-"""`enigma-fed registry init|rotate-key`: the configuration of a registry that runs by itself."""
+"""`enigma-fed registry serve|init|rotate-key`: a registry that runs by itself, and its configuration."""
 
 from __future__ import annotations
 
@@ -14,6 +14,47 @@ from enigma_fed.cli.groups import Command
 
 _FILE: Final = Path("registry.toml")
 _OVERLAP_MOST: Final = 3650 * 86400
+
+
+@click.command(
+    "serve",
+    cls=Command,
+    examples=(
+        "enigma-fed registry serve --config registry.toml",
+        "enigma-fed registry serve --config /etc/enigma-fed/registry.toml --log-format json",
+    ),
+)
+@click.option(
+    "--log-level",
+    type=click.Choice(["debug", "info", "warning", "error"]),
+    default="info",
+    show_default=True,
+    help="Least important lines that are logged.",
+)
+@click.option(
+    "--log-format",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="Form of a line, on standard error.",
+)
+def serve(log_level: str, log_format: str) -> None:
+    """Run a registry by itself in the foreground, until Ctrl-C or SIGTERM.
+
+    Its configuration is `--config FILE`, else registry.toml in this folder. On SIGHUP, and within seconds
+    of a change, it takes over new envelope keys, limits, peers and certificates; connections go on. With
+    `--json` its base URL and DID are printed once it answers.
+    """
+    from enigma_fed.cli import output
+    from enigma_fed.daemon.registryalone import run_registry
+
+    here = current()
+
+    def heard(url: str, did: str) -> None:
+        if here.json:
+            output.data_json({"url": url, "did": did})
+
+    run_registry(_file(here.flags), log_level, log_format, heard)
 
 
 @click.command(

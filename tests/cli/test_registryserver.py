@@ -1,4 +1,4 @@
-"""`enigma-fed registry init|rotate-key`: the configuration of a registry that runs by itself."""
+"""`enigma-fed registry serve|init|rotate-key`: a registry that runs by itself, and its configuration."""
 
 from __future__ import annotations
 
@@ -126,3 +126,15 @@ def test_the_keys_of_the_nodes_own_registry_are_rotated_where_they_lie(here: Pat
     config.write_text('[registry.envelope]\nkeys = [{ kid_hex = "00", active = true }]\n', encoding="utf-8")
     assert invoke("registry", "rotate-key", "--config", str(config), "--json").json["config"] == str(config)
     assert len(tables(config)["registry"]["envelope"]["keys"]) == 2
+
+
+def test_a_published_secret_starts_no_server_and_the_way_out_is_told(here: Path) -> None:
+    refused = invoke("registry", "serve", "--config", str(PUBLISHED))
+    assert refused.exit_code == 2
+    assert f"enigma-fed registry init --config {PUBLISHED}" in refused.err
+
+
+def test_without_a_configuration_the_command_that_makes_one_is_told(here: Path) -> None:
+    missing = invoke("registry", "serve", "--json")
+    assert missing.exit_code == 2
+    assert missing.error["hint"] == "Make one: enigma-fed registry init --config registry.toml"
