@@ -24,7 +24,7 @@ from enigma_fed.identity.nodekey import NodeKey
 from enigma_fed.identity.signing import verify
 from enigma_fed.rpc.methods import Params, Standing
 from enigma_fed.wire.join import JoinParams, JoinReply, TokenlessJoin
-from enigma_fed.wire.records import Membership, Node, Observation, TrustLevel
+from enigma_fed.wire.records import Membership, Observation, TrustLevel
 from enigma_fed.wire.windows import Window
 
 T = TypeVar("T")
@@ -54,10 +54,9 @@ class Door:
         """What this DID is here."""
         if did == self._node.did:
             return Standing.SELF
-        entry = self._store.entry(did)
-        if entry is None:
-            return Standing.UNKNOWN
-        return Standing.MEMBER if isinstance(entry, Node) else Standing.REMOVED
+        if self._store.node(did) is not None:
+            return Standing.MEMBER
+        return Standing.REMOVED if self._store.is_removed(did) else Standing.UNKNOWN
 
     async def admit(self, did: Did, method: str | None, trust: TrustLevel | None) -> None:
         """Let a caller use a method; its first signed request after a join confirms the join.

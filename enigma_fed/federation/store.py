@@ -131,10 +131,6 @@ class FederationStore:
         entry = self._by_did.get(did)
         return entry if isinstance(entry, Node) else None
 
-    def entry(self, did: Did) -> Node | Tombstone | None:
-        """The member with this DID, or the tombstone of one."""
-        return self._by_did.get(did)
-
     def is_awaited(self, did: Did) -> bool:
         """Whether an invite waits for the next answer of this DID (news.awaiting)."""
         return did in self._awaited
