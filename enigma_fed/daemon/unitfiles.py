@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -10,13 +11,15 @@ from enigma_fed.base.errors import UsageError
 
 UNIT: Final = "enigma-fed.service"
 SYSUSERS: Final = "enigma-fed.sysusers.conf"
+REGISTRY_UNIT: Final = "enigma-fed-registry.service"
+REGISTRY_SYSUSERS: Final = "enigma-fed-registry.sysusers.conf"
 USER_UNIT: Final = f"user/{UNIT}"
 TOR_COOKIE: Final = f"{UNIT}.d/tor-cookie.conf"
 RESTART_STEPS: Final = f"{UNIT}.d/restart-steps.conf"
 STEPS_SINCE: Final = 254
 """The version of systemd that knows `RestartSteps=`."""
 _PACKAGE: Final = Path(__file__).parents[1]
-_START: Final = "ExecStart=/usr/bin/enigma-fed run"
+_START: Final = re.compile(r"^ExecStart=/usr/bin/enigma-fed .*$", re.MULTILINE)
 
 
 def template(name: str) -> str:
@@ -29,8 +32,10 @@ def template(name: str) -> str:
 def unit(name: str, words: Sequence[str]) -> str:
     """A unit that starts this command line; raises UsageError for one that systemd cannot start."""
     text = template(name)
-    assert text.count(_START) == 1
-    return text.replace(_START, f"ExecStart={' '.join(map(quoted, words))}")
+    line = f"ExecStart={' '.join(map(quoted, words))}"
+    text, found = _START.subn(lambda _: line, text)
+    assert found == 1
+    return text
 
 
 def quoted(word: str) -> str:

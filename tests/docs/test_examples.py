@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -12,8 +13,10 @@ import pytest
 import yaml
 
 from enigma_fed import config
+from enigma_fed.base.errors import ConfigError
 from enigma_fed.config import parse_listen
 from enigma_fed.daemon.metricslist import FAMILIES
+from enigma_fed.registry import configedit, configfile
 from tests.support.prerequisites import missing
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -31,6 +34,24 @@ def rules() -> list[dict[str, Any]]:
 def test_the_example_configuration_loads() -> None:
     loaded = config.load(EXAMPLES / "config.toml", {}, {})
     assert loaded.settings.node.name == "attic"
+
+
+def test_the_example_of_a_registry_starts_with_fresh_secrets_only_and_has_every_key(tmp_path: Path) -> None:
+    text = (EXAMPLES / "registry.toml").read_text(encoding="utf-8")
+    path = tmp_path / "registry.toml"
+    path.write_text(text, encoding="utf-8")
+    path.chmod(0o600)
+    with pytest.raises(ConfigError, match="everyone knows"):
+        configfile.load(path, 0)
+    path.write_text(configedit.with_fresh_secrets(text, os.urandom)[0], encoding="utf-8")
+    assert configfile.load(path, 0).warnings == ()
+    agents_own = {"enabled", "listen", "onion", "onion_listen"}
+    for doc in config.describe():
+        section, _, name = doc.key.rpartition(".")
+        if section == "registry" and name in agents_own:
+            continue
+        if section.partition(".")[0] == "registry":
+            assert re.search(rf"^(# )?{name} = ", text, re.MULTILINE), doc.key
 
 
 def test_the_example_scrapes_where_the_agent_listens() -> None:

@@ -13,6 +13,7 @@ from tempfile import gettempdir
 import pytest
 
 from enigma_fed.base.errors import ConfigError, StoreError
+from enigma_fed.base.registry_errors import RegistryRunning
 from enigma_fed.daemon import unitfiles
 from tests.support.prerequisites import missing
 
@@ -39,13 +40,19 @@ def system_version() -> int:
 
 def installed(folder: Path, name: str, *drop_ins: str) -> Path:
     """The unit as `service install` writes it, starting a program that exists."""
-    unit = folder / unitfiles.UNIT
+    unit = folder / Path(name).name
     unit.write_text(unitfiles.unit(name, [sys.executable, "run"]), encoding="utf-8")
     for drop_in in drop_ins:
         path = folder / drop_in
         path.parent.mkdir(exist_ok=True)
         path.write_text(unitfiles.template(drop_in), encoding="utf-8")
     return unit
+
+
+def test_systemd_reads_the_registrys_unit_without_a_word(tmp_path: Path) -> None:
+    done = analyze("verify", "--man=no", "--system", str(installed(tmp_path, unitfiles.REGISTRY_UNIT)))
+    assert done.stderr == ""
+    assert done.returncode == 0
 
 
 @pytest.mark.parametrize("scope", ["--system", "--user"])
@@ -68,7 +75,11 @@ def test_an_unknown_key_would_be_noticed(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "most"),
-    [(unitfiles.UNIT, MOST_EXPOSURE), (unitfiles.USER_UNIT, MOST_EXPOSURE_OF_A_USER)],
+    [
+        (unitfiles.UNIT, MOST_EXPOSURE),
+        (unitfiles.REGISTRY_UNIT, MOST_EXPOSURE),
+        (unitfiles.USER_UNIT, MOST_EXPOSURE_OF_A_USER),
+    ],
 )
 def test_the_service_exposes_little(tmp_path: Path, name: str, most: int) -> None:
     unit = installed(tmp_path, name)
@@ -92,12 +103,29 @@ def settings(name: str) -> list[tuple[str, str]]:
     ]
 
 
-@pytest.mark.parametrize("name", [unitfiles.UNIT, unitfiles.USER_UNIT])
-def test_what_a_person_must_mend_is_not_tried_again(name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "more"),
+    [
+        (unitfiles.UNIT, set()),
+        (unitfiles.USER_UNIT, set()),
+        (unitfiles.REGISTRY_UNIT, {str(RegistryRunning.exit_code)}),
+    ],
+)
+def test_what_a_person_must_mend_is_not_tried_again(name: str, more: set[str]) -> None:
     given = dict(settings(name))
     assert given["Restart"] == "on-failure"
     codes = set(given["RestartPreventExitStatus"].split())
-    assert codes == {str(ConfigError.exit_code), str(StoreError.exit_code)}
+    assert codes == {str(ConfigError.exit_code), str(StoreError.exit_code)} | more
+
+
+def test_the_registrys_unit_keeps_its_data_to_itself_and_knows_nothing_of_the_agents() -> None:
+    given = dict(settings(unitfiles.REGISTRY_UNIT))
+    assert (given["StateDirectoryMode"], given["UMask"]) == ("0700", "0077")
+    assert given["User"] == given["StateDirectory"] == "enigma-fed-registry"
+    assert "LoadCredential" not in given
+    start = given["ExecStart"].split()
+    assert start[:3] == ["/usr/bin/enigma-fed", "registry", "serve"]
+    assert start[4].startswith(f"/var/lib/{given['StateDirectory']}/")
 
 
 def test_the_service_waits_for_the_clock_and_keeps_its_data_to_itself() -> None:
@@ -108,9 +136,10 @@ def test_the_service_waits_for_the_clock_and_keeps_its_data_to_itself() -> None:
     assert any(key == "Wants" and "time-sync.target" in value.split() for key, value in given)
 
 
-def test_every_part_of_the_sandbox_has_its_reason() -> None:
+@pytest.mark.parametrize("name", [unitfiles.UNIT, unitfiles.REGISTRY_UNIT])
+def test_every_part_of_the_sandbox_has_its_reason(name: str) -> None:
     """A comment stands above each block of settings from the sandbox on."""
-    _, _, sandbox = unitfiles.template(unitfiles.UNIT).partition("# The sandbox.")
+    _, _, sandbox = unitfiles.template(name).partition("# The sandbox.")
     assert sandbox
     commented = False
     for line in sandbox.splitlines():
@@ -118,12 +147,13 @@ def test_every_part_of_the_sandbox_has_its_reason() -> None:
         assert commented or "=" not in line or line.startswith("WantedBy="), line
 
 
-def test_the_user_file_is_read_by_sysusers(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", [unitfiles.SYSUSERS, unitfiles.REGISTRY_SYSUSERS])
+def test_the_user_file_is_read_by_sysusers(tmp_path: Path, name: str) -> None:
     if shutil.which("systemd-sysusers") is None:
         missing("the service's user is made by systemd-sysusers: sudo apt install systemd")
     (tmp_path / "etc").mkdir()
     file = tmp_path / "enigma-fed.conf"
-    file.write_text(unitfiles.template(unitfiles.SYSUSERS), encoding="utf-8")
+    file.write_text(unitfiles.template(name), encoding="utf-8")
     done = subprocess.run(
         ["systemd-sysusers", f"--root={tmp_path}", "--dry-run", str(file)],
         capture_output=True,
