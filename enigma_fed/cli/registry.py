@@ -11,6 +11,7 @@ from enigma_fed.cli.groups import LazyGroup
 
 _SERVER: Final = "enigma_fed.cli.registryserver"
 _HERE: Final = "enigma_fed.cli.registryclient"
+_OWNER: Final = "enigma_fed.cli.registryowner"
 COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "serve": (f"{_SERVER}:serve", "Run a registry by itself in the foreground."),
     "init": (f"{_SERVER}:init", "Make a registry's configuration with fresh secrets."),
@@ -20,6 +21,10 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "check": (f"{_HERE}:check", "Ask whether a registry holds a name."),
     "announce": (f"{_HERE}:announce", "Tell a registry where a name can be found."),
     "nodes": (f"{_HERE}:nodes", "List the registries that a registry knows."),
+    "update": (f"{_OWNER}:update", "Give a name of yours new encryption keys."),
+    "rotate": (f"{_OWNER}:rotate", "Give a name of yours all new keys."),
+    "revoke": (f"{_OWNER}:revoke", "Revoke a name of yours, for good."),
+    "log": (f"{_OWNER}:log", "Show how the keys of a name changed."),
     "identity": ("enigma_fed.cli.registryidentity:identity", "Make and see your identities."),
 }
 

@@ -40,9 +40,12 @@ def handle_of(name: str) -> UserId:
 
 def worker(reached: Reached, client: RegistryClient) -> ClientWork:
     """The work with the registry of a command."""
+    import os
+
+    from enigma_fed.registry.clientowner import OwnerClient
     from enigma_fed.registry.clientwork import ClientWork
 
-    return ClientWork(client, reached.stores, reached.url)
+    return ClientWork(client, OwnerClient(client, os.urandom), reached.stores, reached.url)
 
 
 def tell_recovered(reached: Reached) -> None:
@@ -136,7 +139,7 @@ def resolve(name: str, accept_new_keys: bool, reach: Reach) -> None:
     """Ask a registry for the public keys of NAME, and check what comes back.
 
     A HANDLE has 64 hexadecimal digits. Keys are remembered when they are seen first. Other keys later are
-    refused.
+    refused, unless the registry's log shows that the owner changed them.
     """
     from enigma_fed.cli.registryshown import show_identity
 
@@ -181,9 +184,13 @@ def check(name: str, reach: Reach) -> None:
 )
 @click.argument("name")
 @click.argument("addr")
+@click.option("--unsigned", is_flag=True, help="Do not sign it, even if the registry would take a signature.")
 @reach_options
-def announce(name: str, addr: str, reach: Reach) -> None:
-    """Tell a registry that NAME can be found at ADDR, free text of up to 256 bytes. It lasts some minutes."""
+def announce(name: str, addr: str, unsigned: bool, reach: Reach) -> None:
+    """Tell a registry that NAME can be found at ADDR, free text of up to 256 bytes. It lasts some minutes.
+
+    With keys of NAME here it is signed, where the registry takes that.
+    """
     import time
 
     from enigma_fed.base.registry_errors import InputRefused
@@ -197,8 +204,10 @@ def announce(name: str, addr: str, reach: Reach) -> None:
         presence = Presence.checked(user.hex, addr, time.time_ns() // 1_000_000)
     except InputRefused:
         raise UsageError("ADDR must have 1 to 256 bytes") from None
-    after = reached.ask(lambda client: client.announce(presence))
-    show_announced(here, reached.url, presence, signed=False, after=after)
+    own = None if unsigned or not reached.stores.owns(user) else reached.stores.own(user)
+    with named_in_hints(name, reached.url):
+        signed, after = reached.ask(lambda client: worker(reached, client).announce(presence, own))
+    show_announced(here, reached.url, presence, signed=signed, after=after)
 
 
 @click.command(

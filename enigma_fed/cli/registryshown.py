@@ -16,6 +16,8 @@ from enigma_fed.wire.publicidentity import IdentityBundle, PublicIdentity
 from enigma_fed.wire.registryviews import (
     AnnouncedView,
     IdentityView,
+    LogEntryView,
+    LogView,
     OwnIdentityView,
     PrekeyView,
     RegisteredView,
@@ -25,6 +27,7 @@ from enigma_fed.wire.registryviews import (
 if TYPE_CHECKING:
     from enigma_fed.registry.clientstores import ClientStores
     from enigma_fed.registry.clientwork import Found
+    from enigma_fed.wire.ownerchange import LogEntry
     from enigma_fed.wire.ownidentity import OwnIdentity
     from enigma_fed.wire.registrybodies import Presence
 
@@ -121,6 +124,43 @@ def show_announced(
         return
     again = f" It wants to hear it again within {duration(after)}." if after is not None else ""
     output.talk(f"Announced at {url}, {'signed' if signed else 'without a signature'}.{again}")
+
+
+def show_log(here: CliContext, url: str, entries: Sequence[LogEntry]) -> None:
+    """The whole log of one identity."""
+    if here.json:
+        output.data_json(
+            LogView(registry=url, handle=entries[0].user.hex, entries=tuple(map(_entry, entries)))
+        )
+        return
+    output.table(
+        ("NUMBER", "WHAT", "WHEN", "SIGNING KEY", "HASH"),
+        [
+            (
+                str(entry.seq),
+                entry.action.value,
+                when(entry.at_ms // 1000),
+                fingerprint(entry.signing_public_key)[:19],
+                fingerprint(entry.hash)[:19],
+            )
+            for entry in entries
+        ],
+        empty="",
+    )
+    output.talk(
+        "The log holds: each entry follows from the one before, and the keys of before signed for it."
+    )
+
+
+def _entry(entry: LogEntry) -> LogEntryView:
+    return LogEntryView(
+        seq=entry.seq,
+        action=entry.action.value,
+        at_ms=entry.at_ms,
+        signing_public_key=entry.signing_public_key.hex(),
+        identity=None if entry.identity is None else entry.identity.hex(),
+        hash=entry.hash.hex(),
+    )
 
 
 def own_view(stores: ClientStores, own: OwnIdentity) -> OwnIdentityView:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from enigma_fed.base.errors import ConfigError
 from enigma_fed.base.registry_client_errors import IdentityRefused, RegistryAnswerBroken
@@ -17,6 +18,7 @@ from enigma_fed.wire.registryreplies import EnvelopePublicKey
 from enigma_fed.wire.userid import UserId
 
 Random = Callable[[int], bytes]
+NOT_OPENED: Final = "Look whether --pepper-file holds that registry's pepper."
 
 
 class RegistryClient:
@@ -28,18 +30,18 @@ class RegistryClient:
 
     def __init__(self, calls: Calls, pepper: bytes | None, random: Random, now_ms: Callable[[], int]) -> None:
         """`pepper` has 32 bytes and is needed for envelopes alone; `random` gives secret bytes."""
-        self._calls = calls
+        self.calls = calls
         self._pepper = pepper
         self._random = random
         self._now_ms = now_ms
 
     async def keys(self) -> tuple[EnvelopePublicKey, ...]:
         """The keys that it advertises, at least one."""
-        found = await self._calls.find("GET", "/envelope_pubkeys")
+        found = await self.calls.find("GET", "/envelope_pubkeys")
         if found is not None:
             keys = read_answer(found, registryreplies.read_keys)
         else:
-            answer = await self._calls.ask("GET", "/envelope_pubkey")
+            answer = await self.calls.ask("GET", "/envelope_pubkey")
             keys = (read_answer(answer, registryreplies.read_key),)
         if not keys:
             raise RegistryAnswerBroken("it advertises no envelope key")
@@ -54,12 +56,12 @@ class RegistryClient:
 
     async def _register(self, identity: PublicIdentity) -> None:
         body = RegisterRequest(identity.user_id, await self.sealed(identity)).encode()
-        answer = await self._calls.ask("POST", "/register", body, pow_route="/register")
+        answer = await self.calls.ask("POST", "/register", body, pow_route="/register")
         read_answer(answer, registryreplies.read_ok)
 
     async def sealed(self, identity: PublicIdentity) -> Envelope:
         """The identity as only this registry opens it."""
-        pepper = self._known_pepper()
+        pepper = self.known_pepper()
         key = self._best(await self.keys())
         secret = self._random(envelope.KEY_BYTES)
         try:
@@ -76,10 +78,10 @@ class RegistryClient:
 
         Raises IdentityRefused for one that does not hold.
         """
-        pepper = self._known_pepper()
+        pepper = self.known_pepper()
         secret = self._random(envelope.KEY_BYTES)
         body = ResolveRequest(user, envelope.public_key(secret)).encode()
-        answer = await self._calls.ask("POST", "/resolve", body, pow_route="/resolve")
+        answer = await self.calls.ask("POST", "/resolve", body, pow_route="/resolve")
         handle, sealed = read_answer(answer, registryreplies.read_resolved)
         if handle != user:
             raise IdentityRefused("it answers for another handle")
@@ -92,23 +94,23 @@ class RegistryClient:
 
     async def check(self, user: UserId) -> bool:
         """Whether the registry holds an identity of this handle."""
-        answer = await self._calls.ask("GET", f"/check_user/{user.hex}", pow_route="/check_user")
+        answer = await self.calls.ask("GET", f"/check_user/{user.hex}", pow_route="/check_user")
         return read_answer(answer, registryreplies.read_exists)
 
     async def announce(self, presence: Presence) -> int | None:
         """Announce; in how many seconds the registry wants to hear it again, if it says so."""
-        answer = await self._calls.ask("POST", "/announce", presence.encode(), pow_route="/announce")
+        answer = await self.calls.ask("POST", "/announce", presence.encode())
         read_answer(answer, registryreplies.read_ok)
         return answer.reannounce_after
 
     async def nodes(self) -> tuple[str, ...]:
         """The registries that it knows: strangers' words, nothing of them is checked."""
-        return read_answer(await self._calls.ask("GET", "/nodes"), registryreplies.read_nodes)
+        return read_answer(await self.calls.ask("GET", "/nodes"), registryreplies.read_nodes)
 
     async def add_nodes(self, urls: Sequence[str]) -> int:
         """Tell it of registries; how many were new to it."""
         body = NodesPayload(tuple(urls)).encode()
-        return read_answer(await self._calls.ask("POST", "/nodes", body), registryreplies.read_merged)
+        return read_answer(await self.calls.ask("POST", "/nodes", body), registryreplies.read_merged)
 
     def _best(self, keys: Sequence[EnvelopePublicKey]) -> EnvelopePublicKey:
         """The first active key that has not expired, else the first active one, else the first."""
@@ -117,7 +119,8 @@ class RegistryClient:
         lasting = [key for key in active if key.not_after_ms is None or key.not_after_ms > now]
         return (lasting or active or list(keys))[0]
 
-    def _known_pepper(self) -> bytes:
+    def known_pepper(self) -> bytes:
+        """The registry's pepper; raises ConfigError when it is not known."""
         if self._pepper is None:
             raise no_pepper()
         return self._pepper
@@ -142,9 +145,7 @@ def opened(sealed: Envelope, pepper: bytes, user: UserId, secret: bytes) -> Publ
             envelope.envelope_key(pepper, user, shared), user, sealed.nonce, sealed.ciphertext
         )
     except InputRefused:
-        raise IdentityRefused(
-            "its envelope does not open", hint="Look whether --pepper-file holds that registry's pepper."
-        ) from None
+        raise IdentityRefused("its envelope does not open", hint=NOT_OPENED) from None
     try:
         identity = PublicIdentity.decode(plain)
         if identity.user_id != user:

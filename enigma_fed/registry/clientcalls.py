@@ -30,6 +30,7 @@ Solver = Callable[[str, int, float], Awaitable[str]]
 """The solution of (challenge, difficulty) within so many seconds; raises PowTooHard."""
 
 POW_FIELD: Final = "x-enigma-pow"
+_CHALLENGES: Final = "/pow/challenge"
 _OK: Final = 200
 _ABSENT: Final = frozenset({404, 405})
 _LATER: Final = frozenset({408, 429, 500, 502, 503, 504})
@@ -75,8 +76,8 @@ class Calls:
     ) -> Answer | None:
         """The same, None when the registry has no such route.
 
-        `pow_route` names what a proof of work would be for. Raises RegistryError, RegistryUnreachable,
-        RegistryAnswerBroken, RegistryBusy, PowTooHard, NotOffered.
+        `pow_route` names the route that a proof of work would be for, None does not tell.
+        Raises RegistryError, RegistryUnreachable, RegistryAnswerBroken, RegistryBusy, PowTooHard, NotOffered.
         """
         fields: dict[str, str] = {}
         solved = tries = 0
@@ -94,7 +95,7 @@ class Calls:
             if answer.status in _ABSENT:
                 return None
             refusal = registryreplies.read_error(answer.status, answer.body, answer.retry_after)
-            if pow_route is not None and self._asks_for_work(refusal, solved):
+            if not path.startswith(_CHALLENGES) and self._asks_for_work(refusal, solved):
                 solved += 1
                 header = await self._work(pow_route)
                 if header is not None:
@@ -124,9 +125,9 @@ class Calls:
             )
         return True
 
-    async def _work(self, route: str) -> str | None:
+    async def _work(self, route: str | None) -> str | None:
         """The header's text for a challenge of this registry, solved; None when it offers none."""
-        answer = await self.find("GET", f"/pow/challenge?route={route}")
+        answer = await self.find("GET", _CHALLENGES if route is None else f"{_CHALLENGES}?route={route}")
         if answer is None:
             return None
         asked = read_answer(answer, registryreplies.read_challenge)

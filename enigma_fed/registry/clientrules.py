@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Sequence
 
 from enigma_fed.wire.knownidentities import Known, keys_digest
+from enigma_fed.wire.ownerchange import LogEntry
 from enigma_fed.wire.publicidentity import PublicIdentity
 
 _DAY = 86_400
@@ -42,6 +44,15 @@ def remembered(
         last_seen=now,
         head=head or (None if known is None else known.head),
     )
+
+
+def leads_to(entries: Sequence[LogEntry], known: Known, identity: bytes) -> bool:
+    """Whether a log that holds leads from what was known to the identity of this digest."""
+    if entries[-1].identity != identity:
+        return False
+    if known.head is not None and known.head not in {entry.hash for entry in entries}:
+        return False
+    return known.identity in {entry.identity for entry in entries[:-1]}
 
 
 def worth_writing(known: Known | None, now_known: Known) -> bool:

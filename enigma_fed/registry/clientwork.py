@@ -8,15 +8,28 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from enigma_fed.base.registry_client_errors import KeysChanged, NotRegistered
+import msgspec
+
+from enigma_fed.base.ids import Did
+from enigma_fed.base.registry_client_errors import (
+    HandleTaken,
+    IdentityRefused,
+    KeysChanged,
+    NotOffered,
+    NotRegistered,
+)
 from enigma_fed.base.registry_errors import IdentityConflict
 from enigma_fed.registry import clientrules
 from enigma_fed.registry.client import RegistryClient
+from enigma_fed.registry.clientowner import PRESENCES, OwnerClient
 from enigma_fed.registry.clientrules import Keys
 from enigma_fed.registry.clientstores import ClientStores
-from enigma_fed.wire.knownidentities import Known, keys_digest
+from enigma_fed.wire.knownidentities import Known, KnownFile, keys_digest
+from enigma_fed.wire.ownerchange import LogEntry
 from enigma_fed.wire.ownidentity import OwnIdentity, Registration
 from enigma_fed.wire.publicidentity import PublicIdentity
+from enigma_fed.wire.registrybodies import Presence
+from enigma_fed.wire.registryv1 import SignedPresence, presence_message
 from enigma_fed.wire.userid import UserId
 
 Now = Callable[[], float]
@@ -35,9 +48,17 @@ class Found:
 class ClientWork:
     """The work with one registry."""
 
-    def __init__(self, client: RegistryClient, stores: ClientStores, url: str, now: Now = time.time) -> None:
+    def __init__(
+        self,
+        client: RegistryClient,
+        owner: OwnerClient,
+        stores: ClientStores,
+        url: str,
+        now: Now = time.time,
+    ) -> None:
         """`url` is the registry's, under which things are noted; `now` gives Unix seconds."""
         self.client = client
+        self._owner = owner
         self.stores = stores
         self.url = url
         self.now = now
@@ -63,13 +84,14 @@ class ClientWork:
     async def note(self, user: UserId, identity: PublicIdentity) -> None:
         """Keep which keys this registry holds now."""
         made = Registration(url=self.url, identity=identity.digest, at=int(self.now()))
-        await asyncio.to_thread(self._change, user, lambda own: own.with_registration(made))
+        await asyncio.to_thread(self.change, user, lambda own: own.with_registration(made))
 
     async def forget(self, user: UserId) -> None:
         """Keep that this registry holds none of an identity's keys."""
-        await asyncio.to_thread(self._change, user, lambda own: own.without_registration(self.url))
+        await asyncio.to_thread(self.change, user, lambda own: own.without_registration(self.url))
 
-    def _change(self, user: UserId, change: Callable[[OwnIdentity], OwnIdentity]) -> OwnIdentity:
+    def change(self, user: UserId, change: Callable[[OwnIdentity], OwnIdentity]) -> OwnIdentity:
+        """Change what is kept of an identity, durable on return. Blocks."""
         with self.stores.locked():
             return self.stores.change(user, change)
 
@@ -91,16 +113,70 @@ class ClientWork:
                 raise _changed(known, identity)
         seen = clientrules.remembered(known, self.url, identity, int(self.now()), head)
         if clientrules.worth_writing(known, seen):
-            await asyncio.to_thread(self._learn, seen)
+            await asyncio.to_thread(self._learn, lambda known: known.with_identity(seen))
         return Found(identity, keys, seen.first_seen)
 
     async def _proof(self, known: Known, identity: PublicIdentity) -> bytes | None:
-        """The head of a log that leads from the known keys to these; None when the registry has none."""
-        return None
+        """The head of a log that leads from the known keys to these; None when there is no such log."""
+        try:
+            entries = await self._owner.log(identity.user_id)
+        except (NotOffered, IdentityRefused):
+            return None
+        if entries is None or not clientrules.leads_to(entries, known, identity.digest):
+            return None
+        return entries[-1].hash
 
-    def _learn(self, seen: Known) -> None:
+    async def log(self, user: UserId) -> tuple[LogEntry, ...]:
+        """An identity's log; the newest entry is remembered of who was seen before.
+
+        Raises NotRegistered, IdentityRefused also when it does not go on from what was seen before.
+        """
+        file = await asyncio.to_thread(self.stores.known)
+        known, did = file.find(self.url, user), file.registry(self.url)
+        entries = await self._owner.log(user)
+        if entries is None:
+            raise _absent(known)
+        last = entries[-1]
+        if known is not None and known.head not in (None, *(entry.hash for entry in entries)):
+            raise IdentityRefused("its log does not go on from the one that was seen before")
+        if None not in (did, last.registry) and did != last.registry:
+            raise IdentityRefused("its log is of another registry than this one was")
+        if known is not None and known.head != last.hash:
+            seen = msgspec.structs.replace(known, head=last.hash)
+            await asyncio.to_thread(self._learn, lambda known: known.with_identity(seen))
+        return entries
+
+    async def announce(self, presence: Presence, own: OwnIdentity | None) -> tuple[bool, int | None]:
+        """Announce, signed by `own` where that is taken; whether it was, and the seconds to the next."""
+        facts = None if own is None else await self._owner.facts()
+        if own is None or facts is None or PRESENCES not in facts.features:
+            return False, await self.client.announce(presence)
+        did = await self.pin(facts.did)
+        noted = own.registered_at(self.url)
+        keys = (own.keys_of(noted.identity) if noted is not None else None) or own.keys[0]
+        signature = keys.sign(presence_message(presence, did))
+        return True, await self._owner.announce(SignedPresence(presence, did, signature))
+
+    async def pin(self, did: Did, *, accept: bool = False) -> Did:
+        """A registry's DID, remembered at first; raises KeysChanged for another later, unless accepted."""
+        before = (await asyncio.to_thread(self.stores.known)).registry(self.url)
+        if before is not None and before != did and not accept:
+            raise _changed_did(before, did)
+        if before != did:
+            await asyncio.to_thread(self._learn, lambda known: known.with_registry(self.url, did))
+        return did
+
+    def _learn(self, change: Callable[[KnownFile], KnownFile]) -> None:
         with self.stores.locked():
-            self.stores.learn(lambda known: known.with_identity(seen))
+            self.stores.learn(change)
+
+
+def _changed_did(before: Did, now: Did) -> KeysChanged:
+    """A registry that is another than before, or says so."""
+    return KeysChanged(
+        f"the registry said to be {before.short} and now says {now.short}",
+        hint="Ask its operator whether that is so; then: --accept-new-registry",
+    )
 
 
 def _absent(known: Known | None) -> NotRegistered:
@@ -120,8 +196,6 @@ def _changed(known: Known, identity: PublicIdentity) -> KeysChanged:
 
 
 def _taken(own: OwnIdentity, held: PublicIdentity | None) -> Exception:
-    from enigma_fed.base.registry_client_errors import HandleTaken
-
     former = held is not None and own.keys_of(held.digest) is not None
     if former:
         return HandleTaken(

@@ -19,16 +19,10 @@ from enigma_fed.registry.client import RegistryClient
 from enigma_fed.registry.clientcalls import Calls, Patience
 from enigma_fed.registry.clienthttp import connected, direct_session
 from enigma_fed.registry.clientplace import Place
-from enigma_fed.wire.ownidentity import OwnIdentity, new_identity
 from enigma_fed.wire.publicidentity import PublicIdentity
 from enigma_fed.wire.registrybodies import Presence
+from tests.support.registryperson import NOW_MS, person
 from tests.support.smallregistry import PEPPER, SmallRegistry, refusal, said
-
-NOW_MS = 1_800_000_000_000
-
-
-def person(name: str = "alice") -> OwnIdentity:
-    return new_identity(name, os.urandom, NOW_MS)
 
 
 async def solver(challenge: str, difficulty: int, seconds: float) -> str:

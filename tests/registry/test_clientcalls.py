@@ -16,7 +16,7 @@ from enigma_fed.base.registry_client_errors import (
     RegistryBusy,
     RegistryUnreachable,
 )
-from enigma_fed.base.registry_errors import InputRefused, RateLimited, RegistryError, Unavailable
+from enigma_fed.base.registry_errors import InputRefused, PowRequired, RateLimited, Unavailable
 from enigma_fed.registry.clientcalls import POW_FIELD, Calls, Patience
 from enigma_fed.registry.clienthttp import Answer, RegistryHttp
 from enigma_fed.registry.clientplace import Place
@@ -190,9 +190,19 @@ async def test_work_that_nobody_offers_a_challenge_for() -> None:
         await script.calls().ask("POST", "/resolve", b"{}", pow_route="/resolve")
 
 
-async def test_work_for_what_never_takes_any_is_a_refusal() -> None:
-    with pytest.raises(RegistryError):
-        await Script(POW).calls().ask("GET", "/nodes")
+async def test_work_for_a_route_without_a_name_of_its_own() -> None:
+    script = Script(POW, said(200))
+    await script.calls().ask("GET", "/nodes")
+    assert script.paths == ["/nodes", "/pow/challenge", "/nodes"]
+
+
+async def test_nobody_works_for_a_challenge() -> None:
+    for url in ("https://registry.example", ONION):
+        script = Script(POW, url=url)
+        script.challenge = POW
+        with pytest.raises(PowRequired):
+            await script.calls().ask("POST", "/resolve", b"{}", pow_route="/resolve")
+        assert script.solved == []
 
 
 @pytest.mark.parametrize(

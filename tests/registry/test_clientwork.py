@@ -11,11 +11,13 @@ import msgspec
 import pytest
 
 from enigma_fed.base.registry_client_errors import HandleTaken, KeysChanged, NotRegistered
+from enigma_fed.registry.clientowner import OwnerClient
 from enigma_fed.registry.clientrules import Keys
 from enigma_fed.registry.clientstores import ClientStores
 from enigma_fed.registry.clientwork import ClientWork
 from enigma_fed.wire.ownidentity import OwnIdentity, renewed
-from tests.registry.test_client import NOW_MS, asking, person
+from tests.registry.test_client import asking
+from tests.support.registryperson import NOW_MS, person
 from tests.support.smallregistry import SmallRegistry, said
 
 
@@ -34,7 +36,8 @@ def kept(stores: ClientStores, name: str = "alice") -> OwnIdentity:
 @asynccontextmanager
 async def working(registry: SmallRegistry, stores: ClientStores) -> AsyncIterator[ClientWork]:
     async with asking(registry) as client:
-        yield ClientWork(client, stores, "https://a.example", lambda: 1_800_000_000)
+        owner = OwnerClient(client, os.urandom)
+        yield ClientWork(client, owner, stores, "https://a.example", lambda: 1_800_000_000)
 
 
 async def test_registering_is_noted_and_twice_is_no_mistake(stores: ClientStores) -> None:

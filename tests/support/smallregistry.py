@@ -5,14 +5,12 @@ It burns a challenge at its first use and refuses the same identity twice, as th
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import json
 import os
-import threading
 from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from ssl import SSLContext
 from typing import Any
@@ -21,6 +19,8 @@ import nacl.bindings
 import nacl.encoding
 from aiohttp import web
 from blake3 import blake3
+
+from tests.support.inathread import in_a_thread
 
 PEPPER = bytes(range(1, 33))
 SECRET = b"\x11" * 32
@@ -195,34 +195,6 @@ class SmallRegistry:
         finally:
             await runner.cleanup()
 
-    @contextmanager
-    def in_a_thread(self) -> Iterator[SmallRegistry]:
+    def in_a_thread(self) -> AbstractContextManager[SmallRegistry]:
         """It, for tests whose commands have loops of their own."""
-        ready, ended = threading.Event(), threading.Event()
-        loops: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
-
-        async def serve() -> None:
-            async with self.running():
-                stop = asyncio.Event()
-                loops.append((asyncio.get_running_loop(), stop))
-                ready.set()
-                await stop.wait()
-
-        def run() -> None:
-            try:
-                asyncio.run(serve())
-            finally:
-                ready.set()
-                ended.set()
-
-        thread = threading.Thread(target=run, name="small registry")
-        thread.start()
-        try:
-            assert ready.wait(20)
-            assert loops
-            yield self
-        finally:
-            for loop, stop in loops:
-                loop.call_soon_threadsafe(stop.set)
-            thread.join(20)
-            assert not thread.is_alive()
+        return in_a_thread(self.running)
