@@ -9,11 +9,14 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
+from email.utils import formatdate
+from functools import lru_cache, partial
 from types import MappingProxyType
 from typing import Final, NamedTuple, TypeAlias
 
 from aiohttp import web
 
+from enigma_fed.base.clock import Clock
 from enigma_fed.base.errors import EnigmaError, StoreError, TryLater
 from enigma_fed.base.registry_errors import (
     InputRefused,
@@ -36,12 +39,13 @@ from enigma_fed.registry.listener import JSON, RegistryListener
 from enigma_fed.registry.pow import ProofOfWork
 from enigma_fed.registry.routes import Route
 from enigma_fed.rpc.body import read_body
-from enigma_fed.rpc.httpreply import SERVER_NAME
+from enigma_fed.rpc.httpreply import SERVER_NAME, HttpReply
 from enigma_fed.wire import registryreplies as replies
 
 POW_HEADER: Final = "x-enigma-pow"
 _CONTENT_TYPES: Final = frozenset({JSON, f"{JSON};charset=utf-8", f"{JSON}; charset=utf-8"})
 _HEADERS: Final = MappingProxyType({"Content-Type": JSON, "Server": SERVER_NAME})
+_OK: Final = 200
 _SAME_AS_GET: Final = MappingProxyType({"HEAD": "GET"})
 _RETRY_AFTER_TROUBLE: Final = 5
 """Seconds after which a store in trouble is asked again."""
@@ -100,6 +104,7 @@ class HttpDoor:
         limiter: Limiter,
         work: ProofOfWork,
         counters: Counter[str],
+        clock: Clock,
     ) -> None:
         """`table` is asked for each request: a changed configuration has another."""
         self._door = door
@@ -107,6 +112,8 @@ class HttpDoor:
         self._limiter = limiter
         self._work = work
         self._counters = counters
+        self._clock = clock
+        self._date = lru_cache(maxsize=1)(partial(formatdate, usegmt=True))
         self.listener: RegistryListener
         """Its listener, which is made with `handle`."""
 
@@ -127,8 +134,16 @@ class HttpDoor:
             return self._refuse(error, request, served, methods)
         self._counters[served.ok] += 1
         if isinstance(answer, bytes):
-            return web.Response(body=answer, headers=_HEADERS)
-        return web.Response(body=answer.body, headers={**_HEADERS, **answer.fields})
+            return self._reply(request, _OK, answer, _HEADERS)
+        return self._reply(request, _OK, answer.body, {**_HEADERS, **answer.fields})
+
+    def _reply(
+        self, request: web.BaseRequest, status: int, body: bytes, fields: Mapping[str, str]
+    ) -> HttpReply | web.Response:
+        """A reply; the lean way writes a body, which an answer to HEAD has not."""
+        if request.method == "HEAD":
+            return web.Response(status=status, body=body, headers=fields)
+        return HttpReply(status, body, fields, self._date(int(self._clock.wall())))
 
     def _find(self, request: web.BaseRequest) -> tuple[Methods | None, str]:
         """What is served at the request's path, and the path's parameter."""
@@ -163,7 +178,7 @@ class HttpDoor:
         request: web.BaseRequest,
         served: Served | None,
         methods: Methods | None,
-    ) -> web.Response:
+    ) -> HttpReply | web.Response:
         told = self._told(error)
         name = "other" if served is None else served.route.name
         self._counters[f"{name}-{told.registry_code}"] += 1
@@ -174,7 +189,7 @@ class HttpDoor:
             fields["Allow"] = ", ".join(sorted(methods))
         if isinstance(told, Unauthorized):
             fields["WWW-Authenticate"] = "EnigmaFed"
-        response = web.Response(status=told.http_status, body=replies.error(told), headers=fields)
+        response = self._reply(request, told.http_status, replies.error(told), fields)
         if not request.content.is_eof():
             response.force_close()  # what else comes on it is not read
         return response

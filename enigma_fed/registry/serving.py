@@ -61,7 +61,9 @@ class RegistryServer:
     def server(self, door: Door = Door.TCP) -> RegistryListener:
         """The server of one listener: the factory of its connections, for `web.ServerRunner` too."""
         pow_always = door is Door.ONION
-        http = HttpDoor(door, lambda: self._tables[pow_always], self.limiter, self.pow, self.counters)
+        http = HttpDoor(
+            door, lambda: self._tables[pow_always], self.limiter, self.pow, self.counters, self._clock
+        )
         listener = RegistryListener(
             http.handle, self._note, self._clock.boot, door, lambda: self.registry.settings.trusted_proxies
         )
