@@ -49,6 +49,10 @@ NODE_URL_BYTES: Final = 256
 """A node's `base_url`, spaces around it included: size of the node list."""
 IDENTITY_BYTES: Final = 32 * 1024
 """A public identity as compact JSON: size of a stored record and of an answer."""
+REGISTRY_VALUES: Final = 1024
+"""Values in one body of a stranger, counted before any is made: time on the event loop. Real ones have 20."""
+IDENTITY_VALUES: Final = 8192
+"""Values in one identity, each byte of its keys is one: time on the event loop. Real ones have 900."""
 USER_NAME_BYTES: Final = 64
 """A user's name in UTF-8, trimmed: what its id is made from, the same in every registry."""
 ADDRESS_BYTES: Final = 256

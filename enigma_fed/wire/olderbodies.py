@@ -17,7 +17,7 @@ def registration(data: bytes) -> PublicIdentity | None:
 
     Raises TooLarge, InputRefused.
     """
-    body = read.body(data, registry_limits.REGISTER_BYTES)
+    body = read.body(data, registry_limits.REGISTER_BYTES, values=registry_limits.IDENTITY_VALUES)
     if not isinstance(body, dict) or _MEMBER not in body:
         return None
     return PublicIdentity.from_object(read.members(body, "body", _REGISTER)[_MEMBER], _MEMBER)

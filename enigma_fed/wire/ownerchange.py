@@ -141,7 +141,7 @@ class LogEntry(msgspec.Struct, frozen=True, kw_only=True):
     def decode(cls, data: bytes) -> Self:
         """Read an entry; raises WireError."""
         try:
-            return cls._from_object(read.body(data, registry_limits.LOG_BYTES))
+            return cls._from_object(_body(data))
         except RegistryError as refusal:
             raise _broken(refusal) from None
 
@@ -227,7 +227,7 @@ def encode_log(entries: Sequence[LogEntry]) -> bytes:
 def decode_log(data: bytes) -> tuple[LogEntry, ...]:
     """Read it; raises WireError. `check_chain` looks further."""
     try:
-        found = read.members(read.body(data, registry_limits.LOG_BYTES), "body", frozenset({"entries"}))
+        found = read.members(_body(data), "body", frozenset({"entries"}))
         return tuple(LogEntry._from_object(item) for item in read.items(found, "entries"))
     except RegistryError as refusal:
         raise _broken(refusal) from None
@@ -236,6 +236,10 @@ def decode_log(data: bytes) -> tuple[LogEntry, ...]:
 def log_key(pepper: bytes, user: UserId, shared: bytes, kid: bytes, sender: bytes, requester: bytes) -> bytes:
     """The key of that envelope: bound to both public keys, which the key of an identity's envelope is not."""
     return blake3hash.digest(_KEY_LABEL + pepper + user.value + shared + kid + sender + requester)
+
+
+def _body(data: bytes) -> object:
+    return read.body(data, registry_limits.LOG_BYTES, values=registry_limits.LOG_BYTES)
 
 
 def _broken(refusal: RegistryError) -> WireError:

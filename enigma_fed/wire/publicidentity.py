@@ -69,7 +69,8 @@ class PublicIdentity(msgspec.Struct, frozen=True, kw_only=True):
                 return _valid(cls._of_form(form), _REASON)
             except ValueError:
                 pass  # a number that is no byte: the other way names its member
-        return cls.from_object(read.body(data, registry_limits.IDENTITY_BYTES, _REASON), _REASON)
+        most = registry_limits.IDENTITY_VALUES
+        return cls.from_object(read.body(data, registry_limits.IDENTITY_BYTES, _REASON, values=most), _REASON)
 
     @classmethod
     def _of_form(cls, form: _Form) -> Self:

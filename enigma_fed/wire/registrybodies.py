@@ -137,7 +137,11 @@ class SyncRequest(msgspec.Struct, frozen=True):
     @classmethod
     def decode(cls, data: bytes) -> Self:
         """Read a body of at most `SYNC_BYTES`; raises TooLarge, InputRefused."""
-        found = read.members(read.body(data, registry_limits.SYNC_BYTES), "body", frozenset({"identities"}))
+        found = read.members(
+            read.body(data, registry_limits.SYNC_BYTES, values=registry_limits.SYNC_BYTES),
+            "body",
+            frozenset({"identities"}),
+        )
         listed = read.items(found, "identities")
         if len(listed) > registry_limits.SYNC_IDENTITIES:
             raise InputRefused("identities")

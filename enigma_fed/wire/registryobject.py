@@ -11,9 +11,10 @@ from typing import Final, TypeVar, cast
 
 import msgspec
 
+from enigma_fed.base import registry_limits
 from enigma_fed.base.errors import WireError
 from enigma_fed.base.registry_errors import InputRefused, TooLarge
-from enigma_fed.wire import strictjson
+from enigma_fed.wire import itemcount, strictjson
 
 Object = Mapping[str, object]
 R = TypeVar("R", bound=msgspec.Struct)
@@ -42,11 +43,14 @@ def shortly(decode: Callable[[bytes], R], data: bytes) -> Object | None:
     return None if value is None else msgspec.structs.asdict(value)
 
 
-def body(data: bytes, limit: int, field: str = "body") -> object:
-    """Any JSON text of at most `limit` bytes; raises TooLarge, InputRefused."""
+def body(
+    data: bytes, limit: int, field: str = "body", *, values: int = registry_limits.REGISTRY_VALUES
+) -> object:
+    """Any JSON text of at most `limit` bytes with at most `values` values; raises TooLarge, InputRefused."""
     if len(data) > limit:
         raise TooLarge
     try:
+        itemcount.check(data, values, binary=False)
         return strictjson.decode(data, limit=limit, large_integers=True)
     except WireError:
         raise InputRefused(field, f"{field.partition('.')[0]} is not JSON of the allowed kind") from None

@@ -209,7 +209,8 @@ def _member(value: object, name: str) -> object:
 def reply(data: bytes, take: Callable[[object], T]) -> T:
     """What `take` makes of an answer; its refusals become WireError."""
     try:
-        return take(read.body(data, registry_limits.REGISTRY_REPLY_BYTES))
+        most = registry_limits.REGISTRY_REPLY_BYTES
+        return take(read.body(data, most, values=most))
     except RegistryError as refusal:
         raise WireError(f"the registry's answer: {refusal.field}") from None
 

@@ -43,6 +43,8 @@ REGISTRY: Final = {
     "NODES_IN_A_BODY": _FORMATS,
     "NODE_URL_BYTES": _FORMATS,
     "IDENTITY_BYTES": _FORMATS,
+    "REGISTRY_VALUES": _FORMATS,
+    "IDENTITY_VALUES": _FORMATS,
     "USER_NAME_BYTES": _FORMATS,
     "ADDRESS_BYTES": _FORMATS,
     "POW_HEADER_CHARACTERS": "tests/wire/test_powchallenge.py::test_invariant_7_a_header_is_bounded",

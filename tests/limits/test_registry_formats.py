@@ -9,7 +9,7 @@ import pytest
 
 from enigma_fed.base import registry_limits
 from enigma_fed.base.errors import EnigmaError
-from enigma_fed.wire import registryreplies
+from enigma_fed.wire import registryobject, registryreplies
 from enigma_fed.wire.publicidentity import PublicIdentity
 from enigma_fed.wire.registrybodies import (
     NodesPayload,
@@ -22,6 +22,9 @@ from enigma_fed.wire.userid import normalized
 from tests.support.registryusers import User
 
 ALICE: Final = User("alice")
+_ALONE: Final = ALICE.identity(signature=b"x").encode()
+OTHERS: Final = sum(map(_ALONE.count, (b",", b":", b"[", b"{")))
+"""Values of it but for the signature's."""
 Try = Callable[[int], object]
 
 
@@ -53,6 +56,10 @@ LARGEST: Final[dict[str, Try]] = {
     "NODES_IN_A_BODY": lambda count: NodesPayload.decode(NodesPayload(("http://a",) * count).encode()),
     "NODE_URL_BYTES": lambda size: NodesPayload.decode(NodesPayload(("http://é".ljust(size - 1),)).encode()),
     "IDENTITY_BYTES": _identity,
+    "REGISTRY_VALUES": lambda count: registryobject.body(b"[" + b"1," * (count - 2) + b"1]", 10_000),
+    "IDENTITY_VALUES": lambda count: PublicIdentity.decode(
+        b" " + ALICE.identity(signature=b"\x01" * (count - OTHERS)).encode()
+    ),
     "USER_NAME_BYTES": lambda size: normalized("é" + "a" * (size - 2)),
     "ADDRESS_BYTES": lambda size: Presence.decode(Presence(ALICE.id, "é".ljust(size - 1), 1).encode()),
     "REGISTRY_REPLY_BYTES": lambda size: registryreplies.read_ok(_padded(registryreplies.OK, size)),
