@@ -132,6 +132,8 @@ CERTIFICATE_NOTICE_DAYS: Final = 14
 """Days before its certificate expires from which a registry warns."""
 REGISTRY_FILES_INTERVAL: Final = 5
 """Seconds between two looks whether configuration, secrets or certificates of a running registry changed."""
+REGISTRY_RETRY: Final = 60
+"""Seconds between two tries of an agent to open its registry, or to have its port, after one that failed."""
 
 # Registry: what is kept.
 IDENTITIES: Final = 4_000_000

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from enigma_fed.base.clock import Clock
 from enigma_fed.base.tasks import Tasks
@@ -18,6 +19,9 @@ from enigma_fed.state.historyservice import HistoryService
 from enigma_fed.state.service import StateService
 from enigma_fed.state.streaming import StreamPublisher
 from enigma_fed.transports.tor.status import TorStatus
+
+if TYPE_CHECKING:
+    from enigma_fed.daemon.registryhere import RegistryHere
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,3 +43,4 @@ class Parts:
     traffic: Traffic
     publisher: StreamPublisher | None = None
     history: HistoryService | None = None
+    registry: RegistryHere | None = None

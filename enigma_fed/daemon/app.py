@@ -26,6 +26,7 @@ from enigma_fed.identity.nodekey import NodeKey
 from enigma_fed.storage.disk import Disk
 from enigma_fed.transports.tor.modes import TorMode
 from enigma_fed.transports.tor.onionkey import OnionKey
+from enigma_fed.transports.tor.service import PUBLIC_ONION
 from enigma_fed.transports.tor.status import TorStatus
 from enigma_fed.wire.snapshot import App
 
@@ -77,9 +78,12 @@ class Agent:
             own_keys = await asyncio.to_thread(self._load_or_make_keys)
             if tor.mode is TorMode.SOCKS and not self._settings.tor.onion:
                 await asyncio.to_thread(export_onion, self._paths, own_keys[1])
+            strangers = await asyncio.to_thread(self._strangers_key, tor.mode)
             store = FederationStore(self._paths.data_dir)
             await asyncio.to_thread(store.open)
-            self._running = RunningNode(self._settings, self._paths, own_keys, store, tor, self._surroundings)
+            self._running = RunningNode(
+                self._settings, self._paths, own_keys, store, tor, self._surroundings, strangers
+            )
             await self._running.start(held)
             self._held = held.pop_all()
 
@@ -110,3 +114,13 @@ class Agent:
         if keys.adopt_credential(self._paths) and self._paths.node_key.exists():
             _log.warning("the node key is a credential now; remove the file %s", self._paths.node_key)
         return load_keys(self._paths)
+
+    def _strangers_key(self, mode: TorMode) -> OnionKey | None:
+        """The key of the onion for strangers, made when a service is published for the first time."""
+        registry = self._settings.registry
+        if not (registry.enabled and registry.onion):
+            return None
+        key = keys.load_or_make_public_key(self._paths, self._surroundings.random)
+        if mode is TorMode.SOCKS:
+            export_onion(self._paths, key, PUBLIC_ONION)
+        return key

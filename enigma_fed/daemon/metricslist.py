@@ -7,7 +7,7 @@ from typing import Final
 
 from enigma_fed.daemon.metricsofnode import AGENT, MACHINE, TOR
 from enigma_fed.daemon.metricsofpeers import ASKED, PEERS, SERVED, STORED
-from enigma_fed.daemon.metricsofservices import STRANGERS
+from enigma_fed.daemon.metricsofservices import REGISTRY, STRANGERS
 from enigma_fed.daemon.metricsofstates import HISTORY, STATES, STREAMS
 from enigma_fed.daemon.metricsvalues import Family
 
@@ -22,7 +22,7 @@ SECTIONS: Final = MappingProxyType(
         "States": STATES,
         "Streams of states": STREAMS,
         "What is written": (*STORED, *HISTORY),
-        "For strangers": STRANGERS,
+        "For strangers": (*STRANGERS, *REGISTRY),
     }
 )
 FAMILIES: Final[tuple[Family, ...]] = tuple(family for found in SECTIONS.values() for family in found)

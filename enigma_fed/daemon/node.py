@@ -7,7 +7,7 @@ import os
 import shutil
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import aiohttp
 
@@ -31,6 +31,7 @@ from enigma_fed.daemon.paths import Paths
 from enigma_fed.daemon.reload import Unsettled
 from enigma_fed.daemon.serving import make_endpoint, make_publisher
 from enigma_fed.daemon.status import Running, compose, tor_view
+from enigma_fed.daemon.strangers import StrangersDoor
 from enigma_fed.daemon.surroundings import Surroundings
 from enigma_fed.daemon.torlog import TorLog
 from enigma_fed.daemon.torplan import TorPlan, make_tor
@@ -57,6 +58,9 @@ from enigma_fed.wire.stream import CloseCode
 from enigma_fed.wire.viewbuild import snapshot_view
 from enigma_fed.wire.views import StatusView
 
+if TYPE_CHECKING:
+    from enigma_fed.daemon.registryhere import RegistryHere
+
 _log = logging.getLogger(__name__)
 
 _EPOCH_BYTES: Final = 8
@@ -74,8 +78,9 @@ class RunningNode:
         store: FederationStore,
         tor: TorPlan,
         around: Surroundings,
+        strangers: OnionKey | None = None,
     ) -> None:
-        """`store` is open; call it on the running loop."""
+        """`store` is open, `strangers` the key of their onion, if there is to be one; call it on the loop."""
         clock, random = around.clock, around.random
         self._key, self._onion = own_keys
         self._settings, self._config = settings, str(paths.config.absolute()) if paths.config else ""
@@ -100,19 +105,7 @@ class RunningNode:
             lambda *said: self.federation.announced(*said),  # noqa: PLW0108
         )
         self._history = keep_history(paths.data_dir, self._key.did, clock, self._tasks)
-        self.federation = Federation(
-            store,
-            self._key,
-            self._address,
-            self._view.name,
-            clock,
-            random,
-            self._tasks,
-            self._caller,
-            Hooks(self._cut, self._has_a_way_out, self._another_copy, self._day_of, *self._history.hooks),
-            poll_interval=settings.federation.poll_interval,
-            streaming=Streaming(RpcStreamCaller(self._callers.streams), settings.federation.streams),
-        )
+        self.federation = self._make_federation(store, around)
         self._way_out = WayOut(self.federation.lose, self.federation.wake)
         sampler = Sampler(paths.data_dir, self._view.name, clock)
         self._state = StateService(
@@ -123,6 +116,8 @@ class RunningNode:
         self._publisher = make_publisher(self._state, self.federation, clock, self._tasks)
         self._endpoint = self._make_endpoint(around)
         self._listeners = Listeners(self._endpoint, settings.rpc.listen, tor.door(paths))
+        self._strangers = None if strangers is None else StrangersDoor(tor.mode, paths, strangers)
+        self._registry = self._make_registry(paths, around)
         self._admin = make_admin(settings.admin.listen, self._parts())
         self._control = self._make_control(paths)
 
@@ -143,6 +138,9 @@ class RunningNode:
         self.federation.start()
         begin_history(self._history, self._state, self.federation, lambda: self._settings)
         self._tasks.start("clock watch", self._clock_state.watch())
+        if self._registry is not None:
+            held.push_async_callback(self._registry.close)
+            self._registry.start()
         await self._tor.start()
         address = self._listeners.address or "no loopback address"
         _log.info("%s is up as %s, listening on %s", self._view.name, self._view.did, address)
@@ -162,8 +160,12 @@ class RunningNode:
 
         Raises ConfigError when tor refuses them, TorFailed; then nothing has changed.
         """
+        registry = settings.registry if settings.registry != self._settings.registry else None
+        prepared = await self._registry.prepare(registry) if self._registry and registry else None
         extra = Path(settings.tor.torrc_extra) if settings.tor.torrc_extra else None
         told = isinstance(self._tor, ManagedTor) and await self._tor.change_extra(extra)
+        if self._registry and registry and prepared:
+            await self._registry.take(registry, prepared)
         self._settings = settings
         if self._announcement.change(settings.node.offline_windows):
             self._publisher.end_all(CloseCode.TRUST_CHANGED)  # those peers poll, and are told
@@ -186,6 +188,8 @@ class RunningNode:
             config=self._config,
             offline_windows=self._announcement.texts,
             tor=tor_view(self._tor.status),
+            public=None if self._strangers is None else self._strangers.view(self._tor.status.public),
+            registry=None if self._registry is None else self._registry.view(),
             state=snapshot_view(state.snapshot, state.started + state.ts),
             clock_synchronised=self._clock_state.synchronised,
             clock_behind=self._clock_state.behind,
@@ -221,11 +225,46 @@ class RunningNode:
             traffic=self._traffic,
             publisher=self._publisher,
             history=self._history,
+            registry=self._registry,
         )
 
     def _make_control(self, paths: Paths) -> ControlServer:
         desk = Desk(self.federation, self._view, self.status, self._history)
         return ControlServer(paths.control_socket, desk.serve, group=paths.group(os.getegid()))
+
+    def _make_federation(self, store: FederationStore, around: Surroundings) -> Federation:
+        settings = self._settings.federation
+        return Federation(
+            store,
+            self._key,
+            self._address,
+            self._view.name,
+            around.clock,
+            around.random,
+            self._tasks,
+            self._caller,
+            Hooks(self._cut, self._has_a_way_out, self._another_copy, self._day_of, *self._history.hooks),
+            poll_interval=settings.poll_interval,
+            streaming=Streaming(RpcStreamCaller(self._callers.streams), settings.streams),
+        )
+
+    def _make_registry(self, paths: Paths, around: Surroundings) -> RegistryHere | None:
+        section = self._settings.registry
+        if not section.enabled:
+            return None
+        from enigma_fed.daemon.registryhere import RegistryHere, RegistryNeeds  # a home without one is small
+
+        needs = RegistryNeeds(
+            config=paths.config,
+            data_dir=paths.data_dir,
+            clock=around.clock,
+            random=around.random,
+            tasks=self._tasks,
+            is_trusted=self.federation.trusts,
+            door=self._strangers,
+            publish=self._tor.publish,
+        )
+        return RegistryHere(section, needs)
 
     def _make_tor(self, plan: TorPlan, paths: Paths) -> Tor:
         needs = TorNeeds(self._tasks, self._clock, self.reaches_itself, self._tor_changed)

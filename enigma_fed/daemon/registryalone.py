@@ -14,14 +14,15 @@ from typing import Final
 
 from enigma_fed.base import log
 from enigma_fed.base.clock import SystemClock
-from enigma_fed.base.errors import ConfigError, EnigmaError, LooseModes
+from enigma_fed.base.errors import ConfigError, LooseModes
 from enigma_fed.base.tasks import Tasks
 from enigma_fed.daemon.notify import Notifier
 from enigma_fed.daemon.process import Signals, give_signs_of_life, leave_no_core, loop_factory
+from enigma_fed.daemon.registryadvice import follow
 from enigma_fed.daemon.registryfiles import FileWatch
 from enigma_fed.daemon.registrylistener import RegistryPort
 from enigma_fed.daemon.registryparts import open_registry
-from enigma_fed.registry import configfile, tls
+from enigma_fed.registry import configfile
 from enigma_fed.registry.configfile import Loaded
 from enigma_fed.registry.serving import RegistryServer
 from enigma_fed.registry.settings import RegistrySettings
@@ -150,18 +151,7 @@ class AloneRegistry:
 
     def _follow(self, loaded: Loaded) -> None:
         """Watch the files of this configuration, and say what its owner should know. Blocks."""
-        settings = loaded.settings
-        said = list(loaded.warnings)
-        files = list(loaded.files)
-        if settings.mode == "tls" and settings.tls is not None:
-            found = (settings.tls.certificate, settings.tls.key, settings.tls.client_ca)
-            files += [path for path in found if path is not None]
-            try:
-                said += tls.advice(settings.tls, tls.now())
-            except EnigmaError as error:
-                said.append(str(error))
-        self._watch.follow(files)
-        for text in said:
+        for text in follow(self._watch, loaded):
             _log.warning("%s", text)
 
 

@@ -76,6 +76,8 @@ REGISTRY: Final = {
     "TLS_SHUTDOWN_TIMEOUT": f"{_TLS}::test_a_connection_waits_only_so_long_for_the_other_sides_last_word",
     "REGISTRY_FILES_INTERVAL": "tests/daemon/test_registryfiles.py"
     "::test_files_are_looked_at_every_few_seconds",
+    "REGISTRY_RETRY": "tests/daemon/test_registryhere.py"
+    "::test_a_port_in_use_is_told_and_tried_again_while_the_agent_runs",
     "CERTIFICATE_NOTICE_DAYS": "tests/registry/test_tls.py::test_a_certificate_near_its_end_is_told_in_time",
     "POW_USED": _POW + "test_invariant_7_what_is_remembered_is_bounded_and_opens_nothing_twice",
     "POW_FORGOTTEN": _POW + "test_few_expired_ones_are_forgotten_at_once",

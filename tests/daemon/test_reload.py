@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enigma_fed import config
 from enigma_fed.config import Settings
-from enigma_fed.daemon.reload import LIVE, TORRC_EXTRA, Unsettled, plan
+from enigma_fed.daemon.reload import LIVE, REGISTRY_FIXED, TORRC_EXTRA, Unsettled, plan
 
 
 def settings(**flags: config.Value) -> Settings:
@@ -12,7 +12,7 @@ def settings(**flags: config.Value) -> Settings:
 
 
 def test_every_live_key_exists() -> None:
-    assert {doc.key for doc in config.describe()} >= LIVE | {TORRC_EXTRA}
+    assert {doc.key for doc in config.describe()} >= LIVE | {TORRC_EXTRA} | REGISTRY_FIXED
 
 
 def test_live_keys_change_and_the_others_wait_with_their_old_value() -> None:
@@ -45,6 +45,28 @@ def test_the_lines_for_tor_change_at_once_where_the_tor_is_our_own() -> None:
     running, wanted = settings(), settings(tor__torrc_extra="/etc/enigma-fed/torrc")
     assert plan(running, wanted, own_tor=True).changed == ("tor.torrc_extra",)
     assert plan(running, wanted, own_tor=False).waiting == ("tor.torrc_extra",)
+
+
+def test_a_hosted_registry_takes_over_what_it_can() -> None:
+    hosted = {"registry__enabled": True, "registry__tls__cert_pem_path": "/etc/one.pem"}
+    running = settings(**hosted)
+    wanted = settings(
+        **hosted
+        | {
+            "registry__onion": True,
+            "registry__pow__enabled": True,
+            "registry__storage__path": "/srv/registry",
+        }
+    )
+    planned = plan(running, wanted, own_tor=False)
+    assert planned.changed == ("registry.pow.enabled",)
+    assert planned.waiting == ("registry.onion", "registry.storage.path")
+    assert planned.settings == settings(**hosted, registry__pow__enabled=True)
+
+
+def test_without_a_registry_its_settings_wait_for_the_start_that_makes_one() -> None:
+    wanted = settings(registry__enabled=True, registry__pow__enabled=True)
+    assert plan(settings(), wanted, own_tor=False).waiting == ("registry.enabled", "registry.pow.enabled")
 
 
 def test_what_is_not_in_force_is_warned_of() -> None:

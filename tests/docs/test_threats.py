@@ -11,6 +11,7 @@ ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "THREATS.md").read_text(encoding="utf-8")
 ACTORS = (
     "A stranger on the onion",
+    "A caller of the registry",
     "An invited peer",
     "A removed peer",
     "A neighbour on the LAN",

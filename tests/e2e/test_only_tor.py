@@ -44,6 +44,8 @@ class Watched:
         config.write_text(
             '[rpc]\nlisten = "127.0.0.1:0"\n[admin]\nlisten = ""\n[federation]\npoll_interval = 5\n'
             f"[tor]\n{tor}\n"
+            '[registry]\nenabled = true\nlisten = "127.0.0.1:0"\nonion = true\n'
+            f'onion_listen = "127.0.0.1:{free_port()}"\n'
         )
         self._flags = ("--data-dir", str(folder / "data"), "--config", str(config))
         self("init")

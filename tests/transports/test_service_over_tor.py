@@ -158,9 +158,11 @@ async def test_an_onion_for_strangers_comes_and_goes_and_leaves_the_connections_
     assert home.tor.status.ready
 
 
-async def test_kill_9_of_tor_is_noticed_at_once_and_the_same_onion_comes_back(
+async def test_kill_9_of_tor_is_noticed_at_once_and_the_same_onions_come_back(
     home: Home, call: aiohttp.ClientSession
 ) -> None:
+    strangers = OnionKey(b"\x0e" * 32)
+    home.tor.publish(PublicOnion(strangers, (OnionEntry(8443, Endpoint.unix(str(home.socket))),)))
     before = home.tor.status
     assert before.pid is not None
     os.kill(before.pid, signal.SIGKILL)
@@ -172,6 +174,9 @@ async def test_kill_9_of_tor_is_noticed_at_once_and_the_same_onion_comes_back(
     assert ready.restarts == before.restarts + 1
     assert home.tor.socks is not None
     assert await patiently(call, f"http://{home.key.address}/") == "you said "
+    await home.sees(lambda status: status.public.phase is PublicPhase.READY)
+    assert await patiently(call, f"http://{strangers.address}:8443/") == "you said "
+    home.tor.publish(None)
 
 
 async def test_a_tor_that_hangs_is_noticed_by_its_silence_and_replaced(
