@@ -234,6 +234,9 @@ class IdentityBundle(msgspec.Struct, frozen=True, kw_only=True):
             )
         )
 
+    def __repr__(self) -> str:
+        return "IdentityBundle(…)"
+
 
 def prekey_message(signed_prekey_pub: bytes) -> bytes:
     """What `signed_prekey_sig` covers."""

@@ -125,6 +125,9 @@ class Presence(msgspec.Struct, frozen=True):
         """The body."""
         return _ENCODE(_PresenceForm(self.user.hex, self.address, self.ts_ms))
 
+    def __repr__(self) -> str:
+        return "Presence(…)"  # where somebody is stands in no log and no traceback
+
 
 class SyncRequest(msgspec.Struct, frozen=True):
     """`POST /sync`."""

@@ -97,6 +97,9 @@ class PresenceView(msgspec.Struct, frozen=True):
     signed: bool
     """Whether the registered key signed it."""
 
+    def __repr__(self) -> str:
+        return "PresenceView(…)"
+
 
 def presence_found(view: PresenceView | None) -> bytes:
     """The answer to `/v1/presence`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import unicodedata
+import re
 from typing import Final, Self
 
 import msgspec
@@ -13,6 +13,8 @@ from enigma_fed.wire import blake3hash
 
 _LABEL: Final = b"enigma:user_id:v1"
 _BYTES: Final = 32
+_CONTROL: Final = re.compile("[\\x00-\\x1f\\x7f-\\x9f]")
+"""Unicode's control characters, all of them."""
 
 
 class UserId(msgspec.Struct, frozen=True, order=True):
@@ -56,7 +58,7 @@ def normalized(name: str, field: str = "name") -> str:
 
     Case, composition and a leading `@` are kept: they make different users.
     """
-    if any(unicodedata.category(character) == "Cc" for character in name):
+    if _CONTROL.search(name):
         raise InputRefused(field)  # before trimming: a line end at the end is an error too
     trimmed = name.strip()
     try:

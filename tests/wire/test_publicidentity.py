@@ -125,6 +125,7 @@ def test_it_says_the_same_with_another_time() -> None:
 def test_invariant_8_no_identity_stands_in_a_traceback() -> None:
     assert "alice" not in repr(ALICE.identity())
     assert ALICE.id.hex[:8] not in repr(ALICE.identity())
+    assert "0b6b7a52" not in repr(ALICE.bundle())
 
 
 def test_a_bundle_is_read_as_it_is_written() -> None:

@@ -102,6 +102,11 @@ def test_an_answer_that_breaks_the_format(
         read(data)
 
 
+def test_invariant_8_no_address_stands_in_a_traceback() -> None:
+    assert "registry.example" not in repr(SIGNED)
+    assert "local" not in repr(VIEW)
+
+
 def test_a_later_registry_may_say_more_of_itself() -> None:
     more = json.loads(FACTS.to_json()) | {"more": 1, "features": ["change", 7, "log"]}
     assert v1.read_facts(json.dumps(more).encode()) == FACTS

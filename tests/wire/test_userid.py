@@ -35,6 +35,16 @@ def test_a_space_of_no_width_is_no_white_space_and_stays() -> None:
     assert normalized("\u200balice ") == "\u200balice"
 
 
+def test_every_control_character_is_refused_and_nothing_else_of_one_character_but_spaces() -> None:
+    refused = set()
+    for character in map(chr, range(0xD800)):
+        try:
+            normalized(f"a{character}")
+        except InputRefused:
+            refused.add(character)
+    assert refused == {c for c in map(chr, range(0xD800)) if unicodedata.category(c) == "Cc"}
+
+
 def test_trimming_takes_exactly_unicodes_white_space() -> None:
     """Python strips four control characters more, which are refused before."""
     stripped = {c for c in map(chr, range(sys.maxunicode + 1)) if not c.strip()}
