@@ -1,6 +1,6 @@
-"""`make bench`: every ratio, or those named: start, delta, answer, round, onion, state, footprint.
+"""`make bench`: every ratio, or those named: start, delta, answer, round, registry, onion, state, footprint.
 
-All of them take eleven minutes.
+All of them take thirteen minutes.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import shutil
 import sys
 import tempfile
 import time
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Final
@@ -24,6 +25,7 @@ from benchmarks import (
     get_state,
     onion_ready,
     polling,
+    registry,
     start_time,
 )
 from benchmarks.bareserver import BareServer
@@ -34,7 +36,7 @@ from enigma_fed.demo.network import PrivateTorNetwork
 from enigma_fed.demo.torprocess import PlainTor
 from enigma_fed.transports.tor.binary import TorBinary, default_cache, find_tor
 
-_ALONE: Final = ("start", "delta", "answer", "round")
+_ALONE: Final = ("start", "delta", "answer", "round", "registry")
 _ALL: Final = (*_ALONE, "onion", "state", "footprint")
 _LOOK_SECONDS: Final = 0.5
 # The machine that measures may have no time service; without this every call would be challenged.
@@ -59,16 +61,19 @@ def main() -> None:
         rows += delta.run()
     if "answer" in wanted:
         _say("answer: 12 rounds of 2048 requests to seven servers")
-        rows += asyncio.run(_answering())
+        rows += asyncio.run(_in_a_folder(answering.run))
+    if "registry" in wanted:
+        _say(f"registry: {registry.ROUNDS} rounds of 1024 requests of each kind")
+        rows += asyncio.run(_in_a_folder(registry.run))
     if wanted - set(_ALONE):
         rows += asyncio.run(_over_tor(wanted))
     print_table(rows)
 
 
-async def _answering() -> list[Comparison]:
+async def _in_a_folder(run: Callable[[Path], Awaitable[list[Comparison]]]) -> list[Comparison]:
     folder = Path(tempfile.mkdtemp(prefix="fed-bench-"))
     try:
-        return await answering.run(folder)
+        return await run(folder)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -9,8 +9,6 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
-from email.utils import formatdate
-from functools import lru_cache, partial
 from types import MappingProxyType
 from typing import Final, NamedTuple, TypeAlias
 
@@ -39,13 +37,12 @@ from enigma_fed.registry.listener import JSON, RegistryListener
 from enigma_fed.registry.pow import ProofOfWork
 from enigma_fed.registry.routes import Route
 from enigma_fed.rpc.body import read_body
-from enigma_fed.rpc.httpreply import SERVER_NAME, HttpReply
+from enigma_fed.rpc.httpreply import SERVER_NAME, HttpReply, UsualReplies
 from enigma_fed.wire import registryreplies as replies
 
 POW_HEADER: Final = "x-enigma-pow"
 _CONTENT_TYPES: Final = frozenset({JSON, f"{JSON};charset=utf-8", f"{JSON}; charset=utf-8"})
 _HEADERS: Final = MappingProxyType({"Content-Type": JSON, "Server": SERVER_NAME})
-_OK: Final = 200
 _SAME_AS_GET: Final = MappingProxyType({"HEAD": "GET"})
 _RETRY_AFTER_TROUBLE: Final = 5
 """Seconds after which a store in trouble is asked again."""
@@ -113,7 +110,7 @@ class HttpDoor:
         self._work = work
         self._counters = counters
         self._clock = clock
-        self._date = lru_cache(maxsize=1)(partial(formatdate, usegmt=True))
+        self._replies = UsualReplies(_HEADERS)
         self.listener: RegistryListener
         """Its listener, which is made with `handle`."""
 
@@ -133,17 +130,10 @@ class HttpDoor:
         except EnigmaError as error:
             return self._refuse(error, request, served, methods)
         self._counters[served.ok] += 1
+        now = self._clock.wall()
         if isinstance(answer, bytes):
-            return self._reply(request, _OK, answer, _HEADERS)
-        return self._reply(request, _OK, answer.body, {**_HEADERS, **answer.fields})
-
-    def _reply(
-        self, request: web.BaseRequest, status: int, body: bytes, fields: Mapping[str, str]
-    ) -> HttpReply | web.Response:
-        """A reply; the lean way writes a body, which an answer to HEAD has not."""
-        if request.method == "HEAD":
-            return web.Response(status=status, body=body, headers=fields)
-        return HttpReply(status, body, fields, self._date(int(self._clock.wall())))
+            return self._replies.reply(answer, now)
+        return self._replies.reply(answer.body, now, answer.fields)
 
     def _find(self, request: web.BaseRequest) -> tuple[Methods | None, str]:
         """What is served at the request's path, and the path's parameter."""
@@ -178,7 +168,7 @@ class HttpDoor:
         request: web.BaseRequest,
         served: Served | None,
         methods: Methods | None,
-    ) -> HttpReply | web.Response:
+    ) -> HttpReply:
         told = self._told(error)
         name = "other" if served is None else served.route.name
         self._counters[f"{name}-{told.registry_code}"] += 1
@@ -189,7 +179,8 @@ class HttpDoor:
             fields["Allow"] = ", ".join(sorted(methods))
         if isinstance(told, Unauthorized):
             fields["WWW-Authenticate"] = "EnigmaFed"
-        response = self._reply(request, told.http_status, replies.error(told), fields)
+        date = self._replies.date(self._clock.wall())
+        response = HttpReply(told.http_status, replies.error(told), fields, date)
         if not request.content.is_eof():
             response.force_close()  # what else comes on it is not read
         return response

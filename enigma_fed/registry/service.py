@@ -104,7 +104,7 @@ class Registry:
         """Whether a handle is taken; one that was revoked is."""
         if not self.settings.check_user:
             raise FeatureDisabled("check_user")
-        return replies.exists(self.store.find(UserId.parse(handle)) is not None)
+        return replies.exists(self.store.has(UserId.parse(handle)))
 
     def announce(self, body: bytes, client: ClientKey) -> bytes:
         """Note where a registered user is; of any other nothing is kept, and the answer does not tell."""

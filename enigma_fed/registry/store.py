@@ -58,6 +58,9 @@ class RegistryStore(Protocol):
         Raises StoreDamaged, LockBusy.
         """
 
+    def has(self, user: UserId) -> bool:
+        """Whether a handle is taken, by a revoked identity too; at once. Raises StoreDamaged, LockBusy."""
+
     async def register(self, record: Record) -> Registered:
         """Take a handle, unless it is taken. What is CREATED is kept when this returns.
 

@@ -41,6 +41,10 @@ class MemoryStore:
         """See RegistryStore."""
         return self._records.get(user)
 
+    def has(self, user: UserId) -> bool:
+        """See RegistryStore."""
+        return user in self._records
+
     async def register(self, record: Record) -> Registered:
         """See RegistryStore; raises Unavailable."""
         known = self._records.get(record.user_id)

@@ -52,6 +52,8 @@ SCHEMA: Final = Schema(_APPLICATION_ID, migrations=(_TABLES,))
 _COUNT: Final = "SELECT coalesce(max(id), 0) FROM identity"
 """No row is ever deleted."""
 _FIND: Final = "SELECT sealed FROM identity WHERE blind = ?"
+_HAS: Final = "SELECT 1 FROM identity WHERE blind = ?"
+"""What the index alone answers: there or not is the same work."""
 _REPLACE: Final = "UPDATE identity SET sealed = ? WHERE blind = ?"
 _ENTRIES: Final = "SELECT seq, sealed FROM change WHERE blind = ? ORDER BY seq"
 _LENGTH: Final = "SELECT count(*), coalesce(sum(length(sealed)), 0) FROM change WHERE blind = ?"
@@ -135,6 +137,10 @@ class SqliteStore:
             self._rest.open(b"", self._decoy)  # as long as it takes for one that is there
             return None
         return self._opened(user, blind, row[0])
+
+    def has(self, user: UserId) -> bool:
+        """See RegistryStore."""
+        return self._database.row(_HAS, (self._rest.blind(user),)) is not None
 
     async def register(self, record: Record) -> Registered:
         """See RegistryStore."""

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from email.utils import formatdate
+from http import HTTPStatus
+from types import MappingProxyType
 from typing import Final
 
 from aiohttp import HttpVersion11, web
@@ -11,21 +14,28 @@ from multidict import CIMultiDict
 
 SERVER_NAME: Final = "enigma-fed"
 """The field `Server` of every answer: no versions."""
+_NO_FIELDS: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 class HttpReply(web.StreamResponse):
     """A whole reply.
 
     On a connection that stays open it goes out as bytes, at once: aiohttp's response takes as long as the
-    signature does. Elsewhere (HTTP/1.0, a connection that ends with it) an aiohttp response is made of it.
+    signature does. Elsewhere (HTTP/1.0, HEAD, a connection that ends with it) aiohttp makes one of it.
     """
 
-    def __init__(self, status: int, body: bytes, fields: Mapping[str, str], date: str) -> None:
-        """`fields` are plain ASCII without line ends; `date` is that of HTTP, now."""
+    def __init__(
+        self, status: int, body: bytes, fields: Mapping[str, str], date: str, begin: bytes | None = None
+    ) -> None:
+        """`fields` are plain ASCII without line ends; `date` is that of HTTP, now.
+
+        `begin` is the head but for its length and end, where it is written already.
+        """
         super().__init__(status=status)
         self.body = body
         self._fields = fields
         self._date = date
+        self._begin = begin
         self._stays: bool | None = None
         self._usual: web.Response | None = None
 
@@ -45,7 +55,12 @@ class HttpReply(web.StreamResponse):
 
     async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
         """Write it, or the head of it."""
-        if self._stays is False or request.version != HttpVersion11 or not request.keep_alive:
+        if (
+            self._stays is False
+            or request.version != HttpVersion11
+            or not request.keep_alive
+            or request.method == "HEAD"
+        ):
             self._usual = web.Response(status=self.status, body=self.body, headers=self._fields)
             if self._stays is False:
                 self._usual.force_close()
@@ -62,7 +77,38 @@ class HttpReply(web.StreamResponse):
             await self._usual.write_eof(data)
 
     def _head(self) -> bytes:
-        fields = "".join([f"{name}: {value}\r\n" for name, value in self._fields.items()])
         length = len(self.body)
-        head = f"HTTP/1.1 {self.status} {self.reason}\r\n{fields}Content-Length: {length}\r\n"
+        if self._begin is not None:
+            return b"%bContent-Length: %d\r\n\r\n" % (self._begin, length)
+        head = f"HTTP/1.1 {self.status} {self.reason}\r\n{_lines(self._fields)}Content-Length: {length}\r\n"
         return f"{head}Date: {self._date}\r\n\r\n".encode("ascii")
+
+
+class UsualReplies:
+    """Replies with status 200 and the same fields; what their heads share is written once a second."""
+
+    def __init__(self, fields: Mapping[str, str]) -> None:
+        self._fields = fields
+        self._second = -1
+        self._date = ""
+        self._begin = b""
+
+    def reply(self, body: bytes, now: float, more: Mapping[str, str] = _NO_FIELDS) -> HttpReply:
+        """A reply with these fields and `more`; `now` is Unix time in seconds."""
+        date = self.date(now)
+        if not more:
+            return HttpReply(HTTPStatus.OK, body, self._fields, date, self._begin)
+        begin = self._begin + _lines(more).encode("ascii")
+        return HttpReply(HTTPStatus.OK, body, {**self._fields, **more}, date, begin)
+
+    def date(self, now: float) -> str:
+        """The date as HTTP writes it."""
+        second = int(now)
+        if second != self._second:
+            self._second, self._date = second, formatdate(second, usegmt=True)
+            self._begin = f"HTTP/1.1 200 OK\r\n{_lines(self._fields)}Date: {self._date}\r\n".encode("ascii")
+        return self._date
+
+
+def _lines(fields: Mapping[str, str]) -> str:
+    return "".join([f"{name}: {value}\r\n" for name, value in fields.items()])

@@ -216,7 +216,7 @@ async def test_behind_an_onion_without_circuits_work_stands_in_for_an_empty_acco
 class Damaged(MemoryStore):
     """A store whose disk is broken."""
 
-    def find(self, user: object) -> None:
+    def has(self, user: object) -> bool:
         raise StoreDamaged("registry.db")
 
 

@@ -43,6 +43,7 @@ async def test_what_is_registered_is_found(store: RegistryStore) -> None:
     assert await store.register(record(ALICE)) is Registered.CREATED
     assert store.find(ALICE.id) == record(ALICE)
     assert store.find(BOB.id) is None
+    assert (store.has(ALICE.id), store.has(BOB.id)) == (True, False)
     assert store.count == 1
 
 
@@ -120,7 +121,7 @@ async def test_a_revoked_handle_stays_taken_for_good(store: RegistryStore) -> No
         await changed(store, ALICE, entry, identity)
     found = store.find(ALICE.id)
     assert found is not None
-    assert (found.revoked, found.identity_bytes) == (True, b"")
+    assert (found.revoked, found.identity_bytes, store.has(ALICE.id)) == (True, b"", True)
     for offered in (record(ALICE), replace(record(ALICE), identity_bytes=rotated(ALICE).encode())):
         assert await store.register(offered) is Registered.CONFLICT
     assert await store.merge([record(ALICE)]) == 0

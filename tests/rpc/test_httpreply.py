@@ -8,7 +8,7 @@ from email.utils import formatdate
 import pytest
 from aiohttp import web
 
-from enigma_fed.rpc.httpreply import HttpReply
+from enigma_fed.rpc.httpreply import HttpReply, UsualReplies
 from tests.support.rpcserver import serving
 
 FIELDS = {"Content-Type": "application/cbor", "Content-Digest": "sha-256=:AA==:", "Server": "enigma-fed"}
@@ -32,7 +32,10 @@ async def received(response: web.StreamResponse, asked: bytes) -> bytes:
         return head + rest
 
 
-@pytest.mark.parametrize("asked", [ASKED, b"POST / HTTP/1.1\r\nConnection: close\r\n\r\n"])
+@pytest.mark.parametrize(
+    "asked",
+    [ASKED, b"POST / HTTP/1.1\r\nConnection: close\r\n\r\n", b"HEAD / HTTP/1.1\r\nConnection: close\r\n\r\n"],
+)
 @pytest.mark.parametrize("closing", [False, True])
 @pytest.mark.parametrize("status", [200, 401])
 @pytest.mark.parametrize("body", [b"", b"\xa0"])
@@ -69,3 +72,17 @@ async def test_the_connection_stays_open_behind_it() -> None:
             assert await reader.readexactly(1) == b"\xa0"
         writer.close()
         await writer.wait_closed()
+
+
+@pytest.mark.parametrize("more", [{}, {"Retry-After": "5"}])
+async def test_usual_replies_are_the_same_from_a_head_that_is_written_once_a_second(
+    more: dict[str, str],
+) -> None:
+    replies = UsualReplies(FIELDS)
+    for now in (1_800_000_000.0, 1_800_000_000.9, 1_800_000_001.0):
+        date = formatdate(int(now), usegmt=True)
+        answer = await received(replies.reply(b"{}", now, more), ASKED)
+        assert f"Date: {date}\r\n".encode() in answer
+        assert dict(replies.reply(b"{}", now, more).headers) == {**FIELDS, **more}
+        plain = await received(HttpReply(200, b"{}", {**FIELDS, **more}, date), ASKED)
+        assert sorted(answer.split(b"\r\n")) == sorted(plain.split(b"\r\n"))
