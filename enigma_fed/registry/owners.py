@@ -61,7 +61,11 @@ class Owners:
         registry, request = self._registry, ChangeRequest.decode(body)
         user, now_ms = request.statement.user, registry.now_ms()
         record = registry.store.find(user)
-        if record is None or record.revoked:
+        if record is None:
+            raise NotFoundHere
+        if record.head != request.statement.previous:
+            return self._told_again(request)
+        if record.revoked:
             raise NotFoundHere
         new = self._opened(request, now_ms)
         registered = PublicIdentity.decode(record.identity_bytes)
@@ -103,6 +107,13 @@ class Owners:
         found = self._registry.presences.find(PresenceQuery.decode(body).user)
         view = None if found is None else PresenceView(*found)
         return registryv1.presence_found(view)
+
+    def _told_again(self, request: ChangeRequest) -> bytes:
+        """The answer to the request that made the newest entry, which may have been lost."""
+        newest = self._registry.store.log(request.statement.user)[-1]
+        if not newest.is_of(request):
+            raise IdentityConflict
+        return registryv1.changed(newest.seq, newest.hash)
 
     def _opened(self, request: ChangeRequest, now_ms: int) -> PublicIdentity | None:
         """The new identity out of its envelope."""

@@ -81,11 +81,6 @@ class Registry:
         if identity.user_id != user:
             raise InputRefused("handle", "handle does not match identity")
         self.check(identity)
-        known = self.store.find(user)
-        if known is not None:
-            if known.revoked or not PublicIdentity.decode(known.identity_bytes).says_the_same(identity):
-                raise IdentityConflict
-            return
         if await self.store.register(self._record(identity)) is Registered.CONFLICT:
             raise IdentityConflict
 

@@ -123,7 +123,20 @@ async def test_a_revoked_handle_stays_taken_and_resolves_to_nobody(caller: Regis
 
 async def test_invariant_12_a_statement_is_good_once(caller: RegistryCaller) -> None:
     body = change(caller, Action.UPDATE, updated())
-    assert [(await ask(caller, body)).status for _ in range(2)] == [200, 409]
+    assert (await ask(caller, body)).status == 200
+    assert (await ask(caller, change(caller, Action.UPDATE, ALICE.identity()))).status == 200
+    assert (await ask(caller, body)).status == 409
+    assert await caller.resolve(ALICE.id) == ALICE.identity()
+
+
+async def test_a_request_whose_answer_was_lost_gets_it_again(caller: RegistryCaller) -> None:
+    for action, new in ((Action.UPDATE, updated()), (Action.REVOKE, None)):
+        body = change(caller, action, new)
+        first, again = await ask(caller, body), await ask(caller, body)
+        assert (again.status, again.body) == (200, first.body)
+    record = caller.server.registry.store.find(ALICE.id)
+    assert record is not None
+    assert len(caller.server.registry.store.log(ALICE.id)) == 3
 
 
 @pytest.mark.parametrize(
