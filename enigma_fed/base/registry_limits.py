@@ -118,6 +118,10 @@ NODE_UNREACHABLE: Final = 7 * 24 * 3600
 """How long a node may be unreachable before it is taken off the list."""
 NODE_FAILURES: Final = 8
 """Looks that must have failed in that time: a machine that slept is no reason to forget others."""
+NODE_PROBE_PAUSE: Final = 60
+"""Seconds between two rounds of looks."""
+NODE_PROBE_TIMEOUT: Final = 10
+"""Seconds for one look: connections of our own that wait."""
 NODE_PROBES_DUE: Final = 16
 """Nodes looked at in one round: our own connections."""
 

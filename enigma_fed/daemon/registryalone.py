@@ -24,6 +24,7 @@ from enigma_fed.daemon.registrylistener import RegistryPort
 from enigma_fed.daemon.registryparts import open_registry
 from enigma_fed.registry import configfile
 from enigma_fed.registry.configfile import Loaded
+from enigma_fed.registry.nodeprobe import look_directly
 from enigma_fed.registry.serving import RegistryServer
 from enigma_fed.registry.settings import RegistrySettings
 from enigma_fed.wire import sdnotify
@@ -118,7 +119,7 @@ class AloneRegistry:
         self._port = RegistryPort(self._server.server(), settings, "address")
         self._stack.push_async_callback(self._port.close)
         await self._port.start()
-        self._server.start(self._tasks)
+        self._server.start(self._tasks, look_directly)
         await asyncio.to_thread(self._follow, self._loaded)
         self._tasks.start("registry: files", self._watch.tell(self._clock.sleep, changed))
         _log.info("the registry answers at %s as %s", self.url, self.did)

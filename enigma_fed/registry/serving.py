@@ -15,6 +15,7 @@ from enigma_fed.registry.handlers import Handlers
 from enigma_fed.registry.http import HttpDoor, Table
 from enigma_fed.registry.limiter import Limiter
 from enigma_fed.registry.listener import RegistryListener
+from enigma_fed.registry.nodeprobe import Look, NodeProbe
 from enigma_fed.registry.peerdoor import PeerDoor
 from enigma_fed.registry.pow import ProofOfWork
 from enigma_fed.registry.service import Registry
@@ -70,8 +71,10 @@ class RegistryServer:
         http.listener = listener
         return listener
 
-    def start(self, tasks: Tasks) -> None:
-        """Begin what runs in the background."""
+    def start(self, tasks: Tasks, look: Look | None = None) -> None:
+        """Begin what runs in the background; with `look`, nodes that are gone for long leave the list."""
+        if look is not None:
+            tasks.start("registry nodes", NodeProbe(self.registry.store, self._clock, look).run())
         tasks.start("registry presences", self._collect_presences())
 
     def reload(self, settings: RegistrySettings) -> None:

@@ -70,6 +70,8 @@ REGISTRY: Final = {
     "NODE_PROBE_INTERVAL": _NODES + "test_nodes_are_looked_at_in_turn",
     "NODE_UNREACHABLE": _NODES + "test_a_node_leaves_the_list_after_a_week_of_silence",
     "NODE_FAILURES": _NODES + "test_a_node_leaves_the_list_after_a_week_of_silence",
+    "NODE_PROBE_PAUSE": "tests/registry/test_nodeprobe.py::test_rounds_are_a_pause_apart",
+    "NODE_PROBE_TIMEOUT": "tests/registry/test_nodeprobe.py::test_a_look_has_a_time",
     "NODE_PROBES_DUE": _NODES + "test_nodes_are_looked_at_in_turn",
     "TLS_HANDSHAKES": f"{_TLS}::test_invariant_7_handshakes_have_a_bound_and_the_oldest_ends",
     "TLS_HANDSHAKE_TIMEOUT": f"{_TLS}::test_a_handshake_that_takes_too_long_ends",

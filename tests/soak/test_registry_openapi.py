@@ -1,4 +1,4 @@
-"""Thousands of requests that a registry's OpenAPI document allows, or does not, with and without proof of work."""
+"""Thousands of requests that the OpenAPI document allows, or does not, with and without proof of work."""
 
 from __future__ import annotations
 
