@@ -16,7 +16,7 @@ NONCE: Final = bytes(range(24))
 ALICE: Final = UserId.of("alice")
 
 
-def test_the_blind_index_is_of_this_key_and_this_handle_alone() -> None:
+def test_invariant_8_the_blind_index_is_of_this_key_and_this_handle_alone() -> None:
     blinds = {AtRest(key).blind(user) for key in (KEY, OTHER) for user in (ALICE, UserId.of("bob"))}
     assert len(blinds) == 4
     assert {len(blind) for blind in blinds} == {BLIND_BYTES}
