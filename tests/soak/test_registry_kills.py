@@ -26,6 +26,8 @@ LOAD: Final = int(os.environ.get("REGISTRY_LOAD", "260"))
 PATIENCE: Final = 60.0
 _LONGEST: Final = 0.06
 """Seconds of work before a kill."""
+_WORKING: Final = 0.8
+"""Share of the kills that wait for a process to work; the others hit its start."""
 _ANEW: Final = 20
 """Kills after which a folder is begun anew: some of them fall into a first start."""
 _ENDLESS: Final = 10**9
@@ -37,8 +39,11 @@ def _work(folder: str, begin: int, said: int) -> None:
     asyncio.run(registryload.work(Path(folder), begin, _ENDLESS))
 
 
-def killed(folder: Path, begin: int, wait: float) -> set[tuple[str, int]]:
-    """Let a process register from number `begin` on, kill it after `wait` seconds: what it acknowledged."""
+def killed(folder: Path, begin: int, wait: float, *, working: bool) -> set[tuple[str, int]]:
+    """Let a process register from number `begin` on, kill it `wait` seconds later: what it acknowledged.
+
+    `working`: that is after its first acknowledgement; else after it was begun, perhaps in its start.
+    """
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([__name__])
     heard, said = os.pipe()
@@ -48,11 +53,12 @@ def killed(folder: Path, begin: int, wait: float) -> set[tuple[str, int]]:
     said_pipe.close()
     with heard_pipe, open(heard_pipe.fileno(), "rb", closefd=False) as lines:
         assert lines.readline() == b"begun 0\n"
+        first = lines.readline() if working else b""
         time.sleep(wait)
         process.kill()
         process.join(PATIENCE)
         process.close()
-        words = [line.decode().split() for line in lines if line.endswith(b"\n")]
+        words = [line.decode().split() for line in (first, *lines) if line.endswith(b"\n")]
     return {(word, int(number)) for word, number in words}
 
 
@@ -78,7 +84,7 @@ def test_invariant_5_a_thousand_kills_lose_no_acknowledged_registration(tmp_path
             shutil.rmtree(folder, ignore_errors=True)
             told.clear()
             number = 0
-        new = killed(folder, number, chance.random() * _LONGEST)
+        new = killed(folder, number, chance.random() * _LONGEST, working=chance.random() < _WORKING)
         told |= new
         total += len(new)
         starts += not new
