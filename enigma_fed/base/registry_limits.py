@@ -141,7 +141,7 @@ REGISTRY_RETRY: Final = 60
 
 # Registry: what is kept.
 IDENTITIES: Final = 4_000_000
-"""Handles that are taken: disk, and the time in which a start looks through it."""
+"""Handles that are taken: memory (24 bytes each), disk, and the time in which a start looks through it."""
 STORE_BYTES: Final = 16 * 1024**3
 """Database of a registry, from which on no new handle is taken: disk."""
 STORE_MEMORY_BYTES: Final = 256 * 1024**2

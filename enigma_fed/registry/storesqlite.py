@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from msgspec.structs import replace
 
@@ -18,7 +18,8 @@ from enigma_fed.base import registry_limits
 from enigma_fed.base.errors import StoreDamaged, WireError
 from enigma_fed.base.registry_errors import Unavailable
 from enigma_fed.registry import indexkey
-from enigma_fed.registry.atrest import NONCE_BYTES, AtRest
+from enigma_fed.registry.atrest import BLIND_BYTES, NONCE_BYTES, AtRest
+from enigma_fed.registry.blindindex import ROW_MAX, BlindIndex
 from enigma_fed.registry.folder import RegistryFolder
 from enigma_fed.registry.sledfolder import DATABASE
 from enigma_fed.registry.store import (
@@ -40,8 +41,8 @@ _APPLICATION_ID: Final = 0x65665267
 """`efRg`."""
 _TABLES: Final = (
     "CREATE TABLE mark (value BLOB NOT NULL) STRICT",
-    # Rows in the order of their arrival: of what lies side by side a group of registrations writes few pages.
-    "CREATE TABLE identity (id INTEGER PRIMARY KEY, blind BLOB NOT NULL UNIQUE, sealed BLOB NOT NULL) STRICT",
+    # Rows in the order of their arrival, found by blindindex.py: a group of registrations writes few pages.
+    "CREATE TABLE identity (id INTEGER PRIMARY KEY, blind BLOB NOT NULL, sealed BLOB NOT NULL) STRICT",
     (
         "CREATE TABLE change (blind BLOB NOT NULL, seq INTEGER NOT NULL, sealed BLOB NOT NULL,"
         " PRIMARY KEY (blind, seq)) STRICT, WITHOUT ROWID"
@@ -51,10 +52,10 @@ _TABLES: Final = (
 SCHEMA: Final = Schema(_APPLICATION_ID, migrations=(_TABLES,))
 _COUNT: Final = "SELECT coalesce(max(id), 0) FROM identity"
 """No row is ever deleted."""
-_FIND: Final = "SELECT sealed FROM identity WHERE blind = ?"
-_HAS: Final = "SELECT 1 FROM identity WHERE blind = ?"
-"""What the index alone answers: there or not is the same work."""
-_REPLACE: Final = "UPDATE identity SET sealed = ? WHERE blind = ?"
+_FIND: Final = "SELECT sealed FROM identity WHERE id = ? AND blind = ?"
+"""By both: after a commit that failed the index has a number that is another row's later."""
+_HAS: Final = "SELECT 1 FROM identity WHERE id = ? AND blind = ?"
+_REPLACE: Final = "UPDATE identity SET sealed = ? WHERE id = ?"
 _ENTRIES: Final = "SELECT seq, sealed FROM change WHERE blind = ? ORDER BY seq"
 _LENGTH: Final = "SELECT count(*), coalesce(sum(length(sealed)), 0) FROM change WHERE blind = ?"
 _APPEND: Final = "INSERT INTO change (blind, seq, sealed) VALUES (?, ?, ?)"
@@ -67,8 +68,8 @@ _New: TypeAlias = tuple[Record, bytes, bytes]
 """A registration, its blind index, and it sealed."""
 
 
-class _SomeTaken(Exception):
-    """Of several registrations some are of handles that are taken."""
+Ask: TypeAlias = Callable[[str, tuple[object, ...]], tuple[Any, ...] | None]
+"""Gives the first row of a question."""
 
 
 class SqliteStore:
@@ -95,6 +96,7 @@ class SqliteStore:
         self._most_bytes = most_bytes
         self._nodes: tuple[NodeUrl, ...] = ()
         self._rest = AtRest(bytes(32))
+        self._index = BlindIndex()
         self._decoy = b""
 
     def open(self) -> None:
@@ -108,7 +110,7 @@ class SqliteStore:
             key = indexkey.ready(
                 self._folder.path, DATABASE, self._create, disk=self._disk, random=self._random
             )
-            self._check_mark(key)
+            self._look(key)
             self._database.open()
         except BaseException:
             self._folder.release()
@@ -122,52 +124,90 @@ class SqliteStore:
         marked = (*_TABLES, f"INSERT INTO mark (value) VALUES (x'{mark.hex()}')")  # noqa: S608 - digits
         sqlitefile.create(self._path, Schema(_APPLICATION_ID, migrations=(marked,)), disk=self._disk)
 
-    def _check_mark(self, key: bytes) -> None:
-        """Before anything else is done with the file; raises what sqlitefile.check raises."""
-        sqlitefile.check(self._path, SCHEMA, disk=self._disk)
-        with sqlitefile.reading(self._path) as connection:
-            found = connection.execute("SELECT value FROM mark").fetchone()
-        indexkey.check_mark(self._folder.path, key, None if found is None else found[0])
+    def _look(self, key: bytes) -> None:
+        """Whose database it is, and which row each handle has; raises what sqlitefile.check raises."""
+        self._index = BlindIndex()
+        try:
+            with sqlitefile.reading(self._path) as connection:
+                found = connection.execute("SELECT value FROM mark").fetchone()
+                indexkey.check_mark(self._folder.path, key, None if found is None else found[0])
+                for row in connection.execute("SELECT id, blind FROM identity"):
+                    self._note(*row)
+        except StoreDamaged:
+            sqlitefile.check(self._path, SCHEMA, disk=self._disk)  # may know better what is wrong
+            raise
+
+    def _note(self, row: int, blind: bytes) -> None:
+        """One row that is there at the start."""
+        if len(blind) != BLIND_BYTES or not 0 < row <= ROW_MAX or self._index.find(blind) is not None:
+            raise StoreDamaged(f"{self._path}: a row or its index is there twice, or none of ours")
+        self._index.put(blind, row)
 
     def find(self, user: UserId) -> Record | None:
         """See RegistryStore."""
         blind = self._rest.blind(user)
-        row = self._database.row(_FIND, (blind,))
-        if row is None:
+        found = self._read(user, blind, self._database.row)
+        if found is None:
             self._rest.open(b"", self._decoy)  # as long as it takes for one that is there
-            return None
-        return self._opened(user, blind, row[0])
+        return found
 
     def has(self, user: UserId) -> bool:
         """See RegistryStore."""
-        return self._database.row(_HAS, (self._rest.blind(user),)) is not None
+        blind = self._rest.blind(user)
+        return self._database.row(_HAS, (self._number(blind), blind)) is not None
+
+    def _number(self, blind: bytes) -> int:
+        """The row that it would be in: somebody else's where there is none, for the same work."""
+        return self._index.find(blind) or int.from_bytes(blind[-4:], "big") % (self._index.entries + 1)
+
+    def _read(self, user: UserId, blind: bytes, ask: Ask) -> Record | None:
+        """What the index and the table say."""
+        row = ask(_FIND, (self._number(blind), blind))
+        if row is None:
+            return None
+        try:
+            return Record.decode(user, self._rest.open(blind, row[0]))
+        except WireError as error:
+            raise StoreDamaged(f"{DATABASE}: {error.detail}") from error
 
     async def register(self, record: Record) -> Registered:
         """See RegistryStore."""
+        new = self._prepared(record)
+        return await self._database.write_gathered(self._register, new)
+
+    def _prepared(self, record: Record) -> _New:
         blind = self._rest.blind(record.user_id)
-        sealed = self._sealed(blind, replace(record, changed=None, revoked=False))
-        return await self._database.write_gathered(self._register, (record, blind, sealed))
+        clean = replace(record, changed=None, revoked=False)
+        return clean, blind, self._sealed(blind, clean)
 
     def _register(self, new: Sequence[_New], connection: Connection) -> list[Registered]:
-        """All of them by one statement, as a rule; raises _SomeTaken if that does not do, Unavailable."""
-        values: list[bytes] = []
-        for _, blind, sealed in new:
-            values += (blind, sealed)
-        cursor = connection.execute(_insert(len(new)), values)
-        if cursor.rowcount == len(new):
+        """All of them by one statement, in the writer's thread; raises Unavailable, then none is made."""
+        fresh: dict[bytes, Record] = {}
+        values: list[int | bytes] = []
+        told: list[Registered] = []
+        [last] = connection.execute(_COUNT).fetchone()
+        for record, blind, sealed in new:
+            known = fresh.get(blind)
+            if known is None and self._index.find(blind) is not None:
+                known = self._read(record.user_id, blind, _asking(connection))
+            told.append(Registered.CREATED if known is None else compared(known, record))
+            if known is None:
+                fresh[blind] = record
+                values += (last + len(fresh), blind, sealed)
+        if fresh:
+            rows = ", ".join(["(?, ?, ?)"] * len(fresh))
+            connection.execute(f"INSERT INTO identity (id, blind, sealed) VALUES {rows}", values)  # noqa: S608
             self._check_room(connection)
-            return [Registered.CREATED] * len(new)
-        if len(new) > 1:
-            raise _SomeTaken
-        [(record, blind, _)] = new
-        [row] = connection.execute(_FIND, (blind,))
-        return [compared(self._opened(record.user_id, blind, row[0]), record)]
+            for number, blind in enumerate(fresh, last + 1):
+                self._index.put(blind, number)
+        return told
 
     def _check_room(self, connection: Connection) -> None:
         """After new handles, in the writer's thread; what this raises undoes them."""
         [number] = connection.execute(_COUNT).fetchone()
         [pages] = connection.execute("PRAGMA page_count").fetchone()
-        if number > self._most or pages * _PAGE_BYTES > self._most_bytes:
+        # The index, too: where commits fail again and again it has numbers of rows that were never made.
+        if max(number, self._index.entries) > self._most or pages * _PAGE_BYTES > self._most_bytes:
             raise Unavailable(RETRY_WHEN_FULL)
 
     async def change(self, user: UserId, head: bytes, record: Record, entry: LogEntry) -> bool:
@@ -178,8 +218,7 @@ class SqliteStore:
         self, user: UserId, head: bytes, record: Record, entry: LogEntry, connection: Connection
     ) -> bool:
         blind = self._rest.blind(user)
-        row = connection.execute(_FIND, (blind,)).fetchone()
-        known = None if row is None else self._opened(user, blind, row[0])
+        known = self._read(user, blind, _asking(connection))
         if known is None or known.head != head:
             return False
         [number, size] = connection.execute(_LENGTH, (blind,)).fetchone()
@@ -187,22 +226,17 @@ class SqliteStore:
         for place, each in enumerate((entry,) if number else (known.first_entry(), entry), number):
             sealed = self._rest.seal(_place(blind, place), each.encode(), self._random(NONCE_BYTES))
             connection.execute(_APPEND, (blind, place, sealed))
-        connection.execute(_REPLACE, (self._sealed(blind, replace(record, changed=entry.hash)), blind))
+        new = self._sealed(blind, replace(record, changed=entry.hash))
+        connection.execute(_REPLACE, (new, self._index.find(blind)))
         return True
 
     async def merge(self, records: Sequence[Record]) -> int:
         """See RegistryStore."""
-        rows = [
-            (self._rest.blind(each.user_id), replace(each, changed=None, revoked=False)) for each in records
-        ]
-        sealed = [(blind, self._sealed(blind, each)) for blind, each in rows]
-        return await self._database.write(partial(self._merge, sealed))
+        new = [self._prepared(record) for record in records]
+        return await self._database.write(partial(self._merge, new))
 
-    def _merge(self, rows: Sequence[tuple[bytes, bytes]], connection: Connection) -> int:
-        merged = sum(connection.execute(_insert(1), row).rowcount for row in rows)
-        if merged:
-            self._check_room(connection)
-        return merged
+    def _merge(self, new: Sequence[_New], connection: Connection) -> int:
+        return self._register(new, connection).count(Registered.CREATED)
 
     def log(self, user: UserId) -> tuple[LogEntry, ...]:
         """See RegistryStore."""
@@ -259,16 +293,10 @@ class SqliteStore:
     def _sealed(self, blind: bytes, record: Record) -> bytes:
         return self._rest.seal(blind, record.encode(), self._random(NONCE_BYTES))
 
-    def _opened(self, user: UserId, blind: bytes, sealed: bytes) -> Record:
-        try:
-            return Record.decode(user, self._rest.open(blind, sealed))
-        except WireError as error:
-            raise StoreDamaged(f"{DATABASE}: {error.detail}") from error
 
-
-def _insert(number: int) -> str:
-    values = ", ".join(["(?, ?)"] * number)
-    return f"INSERT INTO identity (blind, sealed) VALUES {values} ON CONFLICT DO NOTHING"  # noqa: S608 - no data
+def _asking(connection: Connection) -> Ask:
+    """The first row of a question, in the writer's thread."""
+    return lambda sql, parameters: connection.execute(sql, parameters).fetchone()
 
 
 def _place(blind: bytes, number: int) -> bytes:

@@ -69,6 +69,7 @@ PURE_PLACES = {
     "registry/pow.py",
     "registry/presence.py",
     "registry/atrest.py",
+    "registry/blindindex.py",
     "registry/sledfolder.py",
     "registry/clientplace.py",
     "registry/clientrules.py",

@@ -200,7 +200,7 @@ class Full:
 
     @staticmethod
     def weighed(folder: Path) -> RegistryStore:
-        return SqliteStore(folder, most_bytes=9 * 4096)
+        return SqliteStore(folder, most_bytes=8 * 4096)
 
 
 @pytest.mark.parametrize("full", [Full.memory, Full.counted, Full.weighed])

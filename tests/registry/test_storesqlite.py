@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 
 from enigma_fed.base import registry_limits
-from enigma_fed.base.errors import StoreDamaged, TryLater
+from enigma_fed.base.errors import StoreDamaged, TryLater, WriteFailed
 from enigma_fed.base.registry_errors import ForeignStore, RegistryRunning
 from enigma_fed.registry.atrest import AtRest
 from enigma_fed.registry.store import Registered
 from enigma_fed.registry.storesqlite import SqliteStore
+from enigma_fed.storage.sqlitefile import Connection
 from tests.registry.test_store import ALICE, BOB, changed, record
 from tests.support.ownerchanges import log, updated
 
@@ -196,3 +197,43 @@ async def test_looking_up_who_is_not_there_opens_as_much_as_for_one_who_is(
     store.find(ALICE.id.of("nobody"))
     assert len(opened) == 3
     await store.close()
+
+
+async def test_invariant_5_what_the_disk_had_no_room_for_is_not_there_and_its_row_is_anothers(
+    folder: Path,
+) -> None:
+    store = SqliteStore(folder)
+    store.open()
+
+    def failing(connection: Connection) -> None:
+        connection.execute("ROLLBACK")
+
+    told = await asyncio.gather(
+        store.register(record(ALICE)), store._database.write(failing), return_exceptions=True
+    )
+    assert [type(each) for each in told] == [WriteFailed, WriteFailed]
+    assert (store.find(ALICE.id), store.has(ALICE.id), store.count) == (None, False, 0)
+    assert await store.register(record(BOB)) is Registered.CREATED, "in the row that was alice's"
+    assert (store.find(ALICE.id), store.find(BOB.id)) == (None, record(BOB))
+    assert await store.register(record(ALICE)) is Registered.CREATED
+    assert store.find(ALICE.id) == record(ALICE)
+    await store.close()
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "INSERT INTO identity (blind, sealed) SELECT blind, sealed FROM identity",
+        "UPDATE identity SET blind = x'00'",
+        "UPDATE identity SET id = -id",
+        "UPDATE identity SET id = id + 4294967296",
+    ],
+)
+async def test_invariant_5_rows_that_are_none_of_ours_are_refused_at_the_start(
+    folder: Path, statement: str
+) -> None:
+    await filled(folder)
+    edit(folder, statement)
+    for _ in range(2):
+        with pytest.raises(StoreDamaged):
+            SqliteStore(folder).open()
