@@ -12,7 +12,16 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
-from enigma_fed.base.errors import UsageError
+from enigma_fed.base.errors import EnigmaError, UsageError
+from enigma_fed.base.registry_client_errors import IdentityRefused, NotOffered, RegistryAnswerBroken
+from enigma_fed.base.registry_errors import (
+    FeatureDisabled,
+    InternalFault,
+    RateLimited,
+    RegistryError,
+    Unauthorized,
+    Unavailable,
+)
 from enigma_fed.cli.context import CliContext
 
 if TYPE_CHECKING:
@@ -79,6 +88,19 @@ _OPTIONS: Final = (
 )  # fmt: skip
 
 
+_NEXT: Final[tuple[tuple[type[EnigmaError], str], ...]] = (
+    (Unauthorized, "It does this for those alone whom its operator allows."),
+    (FeatureDisabled, "Its operator switched that off; another registry may do it."),
+    (RateLimited, "Try again in a moment. To let the command wait: --wait SECONDS"),
+    (Unavailable, "Try again in a moment. To let the command wait: --wait SECONDS"),
+    (InternalFault, "Try again later; its operator's log may say more."),
+    (NotOffered, "Another registry may offer it."),
+    (IdentityRefused, "Do not use it. Its operator can say more; another registry may have it."),
+    (RegistryAnswerBroken, "Look whether that URL is a registry's; its operator may say more."),
+    (RegistryError, "Look whether that URL is a registry's; its operator's log may say more."),
+)
+
+
 class Reached:
     """One registry for one command: where it is, what is kept about it, and how to ask it."""
 
@@ -106,8 +128,12 @@ class Reached:
         from enigma_fed.cli import output
 
         what = "over Tor, this can take a minute" if self.place.onion else "the registry"
-        with output.progress(f"asking {what}"):
-            return asyncio.run(self._ask(work))
+        try:
+            with output.progress(f"asking {what}"):
+                return asyncio.run(self._ask(work))
+        except EnigmaError as error:
+            error.hint = error.hint or next_step(error)
+            raise
 
     async def _ask(self, work: Callable[[RegistryClient], Awaitable[T]]) -> T:
         from enigma_fed.base.clock import SystemClock
@@ -177,6 +203,11 @@ class Reached:
             ready=lambda: True,
             reply_bytes=registry_limits.REGISTRY_REPLY_BYTES,
         )
+
+
+def next_step(error: EnigmaError) -> str:
+    """What to do about a registry's answer, where the error itself does not say."""
+    return next((hint for kind, hint in _NEXT if isinstance(error, kind)), "")
 
 
 def open_stores(paths: Paths) -> ClientStores:

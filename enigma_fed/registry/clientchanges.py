@@ -122,14 +122,17 @@ class OwnerChanges:
             new_signature=keys.sign(statement.message) if keys and action is Action.ROTATE else None,
             envelope=None if new is None else await self._work.client.sealed(new),
         )
-        refusal: EnigmaError | None = None
+        refusal: EnigmaError = RegistryBusy("another change came between", hint=_AGAIN)
+        head = None
         try:
             head = await self._owner.change(request)
-        except (IdentityConflict, Unauthorized, NotRegistered) as error:
-            refusal, head = error, None  # perhaps of a second try, after the first one's answer got lost
+        except IdentityConflict:
+            pass  # the log has moved on, perhaps by a first try whose answer got lost
+        except (Unauthorized, NotRegistered) as error:
+            refusal = error
         last = await self._last(own, registry)
         if (last.action, last.identity, last.previous) != (action, statement.identity, held.head):
-            raise refusal or RegistryBusy("another change came between", hint=_AGAIN)
+            raise refusal
         if head not in (None, last.hash):
             raise IdentityRefused("its log does not end with the change that it acknowledged")
 

@@ -17,8 +17,8 @@ from enigma_fed.base.errors import ConfigError
 from enigma_fed.registry.clienttls import TlsFiles
 from enigma_fed.storage import modes
 
-PEPPER_BYTES: Final = 32
-_HEXADECIMAL: Final = re.compile(r"[0-9a-fA-F]{64}", re.ASCII)
+_HEXADECIMAL: Final = re.compile(r"([0-9a-fA-F]{64})", re.ASCII)
+_IN_CONFIGURATION: Final = re.compile(r'(?m)^[ \t]*pepper_hex[ \t]*=[ \t]*"([0-9a-fA-F]{64})"', re.ASCII)
 _Text = Annotated[str, Meta(min_length=1, max_length=4096)]
 
 
@@ -58,7 +58,10 @@ def load(path: Path) -> Mapping[str, NamedRegistry]:
 
 
 def read_pepper(path: Path) -> bytes:
-    """The pepper in a file of 64 hexadecimal digits, its owner's alone; raises ConfigError, LooseModes."""
+    """The pepper in a file that is its owner's alone; raises ConfigError, LooseModes.
+
+    64 hexadecimal digits, or a registry's own configuration (for its operator), whatever else is in it.
+    """
     try:
         with modes.opened(path) as file:
             modes.check_file(path, os.fstat(file.fileno()))
@@ -66,12 +69,13 @@ def read_pepper(path: Path) -> bytes:
     except OSError as error:
         raise ConfigError(f"{path}: {(error.strerror or 'it cannot be read').lower()}") from None
     text = data.decode("ascii", "replace").strip()
-    if _HEXADECIMAL.fullmatch(text) is None:
+    found = _HEXADECIMAL.fullmatch(text) or _IN_CONFIGURATION.search(text)
+    if found is None:
         raise ConfigError(
             f"{path} does not hold a pepper",
-            hint="It holds the 64 digits of envelope.pepper_hex and nothing else.",
+            hint="It holds the 64 digits of envelope.pepper_hex, or is the registry's own configuration.",
         )
-    return bytes.fromhex(text)
+    return bytes.fromhex(found[1])
 
 
 def _read(path: Path, limit: int) -> bytes:

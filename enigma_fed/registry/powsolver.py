@@ -89,11 +89,8 @@ class _Search:
         try:
             assert process.stdin is not None
             process.stdin.write(f"{challenge} {difficulty} {first} {step}\n".encode())
-            process.stdin.close()
             return await self._read(process)
         finally:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
             await _ended(process)
 
     async def _read(self, process: asyncio.subprocess.Process) -> str:
@@ -109,7 +106,12 @@ class _Search:
 
 
 async def _ended(process: asyncio.subprocess.Process) -> None:
-    """Wait for the end of a killed process, also when the wait itself is cancelled."""
+    """Let a process end, and wait for that, also when the wait itself is cancelled.
+
+    Closing its input ends it within a moment. A signal could reap it behind asyncio's back.
+    """
+    assert process.stdin is not None
+    process.stdin.close()
     waiting = asyncio.ensure_future(process.communicate())
     while not waiting.done():
         with contextlib.suppress(asyncio.CancelledError):

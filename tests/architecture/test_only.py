@@ -152,7 +152,6 @@ TESTED_ELSEWHERE = {
     "wire/invitesfile.py": "tests/wire/test_files.py",
     "wire/observationsfile.py": "tests/wire/test_files.py",
     "base/registry_client_errors.py": "sentences; the tests of the registry's client meet each",
-    "wire/registryviews.py": "values without behaviour; tests/cli/test_registryclient.py reads them",
     "wire/historyview.py": "values without behaviour; tests/state/test_history.py makes them",
     "wire/views.py": "values without behaviour; tests/wire/test_viewbuild.py makes them",
 }

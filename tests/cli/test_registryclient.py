@@ -9,10 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 
 from enigma_fed.base import registry_limits
 from enigma_fed.wire.userid import UserId
-from tests.cli.fakes import Outcome, invoke
+from tests.cli.fakes import ONION, Outcome, invoke
+from tests.registry.test_clienttls import Authority
+from tests.support.fakesocks import FakeSocks
+from tests.support.inathread import in_a_thread
 from tests.support.smallregistry import PEPPER, SmallRegistry, refusal, said
 
 
@@ -146,7 +150,9 @@ def test_exit_codes_of_what_a_registry_may_say(alice: Person, answer: Any, exit_
     alice.registry.always[f"/check_user/{UserId.of('bob').hex}"] = answer
     refused = alice("check", "bob", "--json")
     assert refused.exit_code == exit_code
-    assert json.loads(refused.err)["error"]["message"]
+    error = json.loads(refused.err)["error"]
+    assert error["message"]
+    assert error["hint"], "there is a next step"
 
 
 def test_nobody_there(alice: Person) -> None:
@@ -264,12 +270,43 @@ def test_plain_http_goes_to_this_machine_alone(alice: Person) -> None:
 def test_an_onion_without_tor(alice: Person, tmp_path: Path) -> None:
     config = tmp_path / "config.toml"
     config.write_text('[tor]\nmode = "off"\n')
-    onion = "http://pg6mmjiyjmcrsslvykfwnntlaru7p5svn6y2ymmju6nubxndf4pscryd.onion:8443"
+    onion = f"http://{ONION}:8443"
     refused = invoke("registry", "nodes", "--url", onion, "--config", str(config))
     assert refused.exit_code == 3
     assert "--socks" in refused.err
     unreachable = invoke("registry", "nodes", "--url", onion, "--socks", "127.0.0.1:1")
     assert unreachable.exit_code == 3
+
+
+def test_certificates_of_both_sides(tmp_path: Path) -> None:
+    authority = Authority(tmp_path, trustme.KeyType.ECDSA)
+    authority.demand()
+    with SmallRegistry(tls=authority.server).in_a_thread() as registry:
+        person = Person(tmp_path, registry)
+        trusted = ["--ca", str(authority.ca)]
+        shown = ["--cert", str(authority.certificate), "--key", str(authority.key)]
+        assert person("register", "alice", *trusted, *shown).exit_code == 0
+        assert person("resolve", "alice", *trusted, *shown).exit_code == 0
+        unknown = person("resolve", "alice", *shown)
+        assert unknown.exit_code == 3
+        assert "--ca FILE" in unknown.err
+        assert person("resolve", "alice", *trusted).exit_code == 3
+        lonely = person("resolve", "alice", *trusted, "--key", str(authority.key))
+        assert lonely.exit_code == 2
+        names = person.keys / "registries.toml"
+        names.write_text(
+            f'[home]\nurl = "{registry.url}"\npepper_file = "{person.pepper}"\nca = "{authority.ca}"\n'
+            f'cert = "{authority.certificate}"\nkey = "{authority.key}"\n'
+        )
+        assert invoke("registry", "resolve", "alice", "--data-dir", str(person.data_dir)).exit_code == 0
+
+
+def test_an_onion_is_asked_through_the_named_socks_port(tmp_path: Path) -> None:
+    with in_a_thread(FakeSocks) as socks:
+        socks.reply = b'HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\n{"nodes":[]}'
+        asked = invoke("registry", "nodes", "--url", f"http://{ONION}:8443", "--socks", str(socks.endpoint))
+        assert asked.exit_code == 0, asked.err
+        assert [(host, port) for _, host, port in socks.requests] == [(ONION, 8443)]
 
 
 def test_proof_of_work_is_done(tmp_path: Path) -> None:

@@ -204,7 +204,7 @@ LIES = {
 
 
 @pytest.mark.parametrize("plain", LIES.values(), ids=LIES.keys())
-async def test_what_an_envelope_may_not_hold(plain: bytes) -> None:
+async def test_invariant_12_what_an_envelope_may_not_hold(plain: bytes) -> None:
     with pytest.raises(IdentityRefused, match="its envelope holds"):
         await resolved(plain)
 
@@ -227,7 +227,7 @@ async def test_keys_of_any_length_are_an_identity() -> None:
         ({"handle": "00" * 32}, "another handle"),
     ],
 )
-async def test_envelopes_that_do_not_hold(changes: dict[str, object], why: str) -> None:
+async def test_invariant_12_envelopes_that_do_not_hold(changes: dict[str, object], why: str) -> None:
     with pytest.raises(IdentityRefused, match=why):
         await resolved(ALICE.public().encode(), **changes)
 

@@ -60,6 +60,7 @@ class Script:
 
     async def solve(self, text: str, difficulty: int, seconds: float) -> str:
         self.solved.append((text, difficulty, seconds))
+        assert len(self.solved) < 10, "there is no end to it"
         return f"solution{len(self.solved)}"
 
     def calls(self, patience: Patience | None = None) -> Calls:

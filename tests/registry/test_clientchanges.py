@@ -18,7 +18,6 @@ from enigma_fed.base.registry_client_errors import (
     RegistryBusy,
     RegistryUnreachable,
 )
-from enigma_fed.base.registry_errors import Unauthorized
 from enigma_fed.registry.clienthttp import Answer, direct_session
 from enigma_fed.registry.clientplace import Place
 from enigma_fed.wire.ownerstatement import Action
@@ -188,7 +187,7 @@ async def test_a_registry_of_the_first_generation(tmp_path: Path) -> None:
         assert await here.work.announce(Presence(own.user_id, "local", NOW_MS), own) == (False, 100)
 
 
-async def test_a_registry_that_says_to_be_another_than_before(tmp_path: Path) -> None:
+async def test_invariant_12_a_registry_that_says_to_be_another_than_before(tmp_path: Path) -> None:
     async with at(tmp_path) as (here, _):
         own = await here.registered()
         await here.changes.change(own, Action.UPDATE)
@@ -247,7 +246,7 @@ async def test_who_loses_the_race_is_told(tmp_path: Path) -> None:
             return await Wire.ask(here.wire, method, path, body, fields)
 
         here.wire.ask = race  # type: ignore[method-assign]
-        with pytest.raises(Unauthorized):
+        with pytest.raises(RegistryBusy, match="came between"):
             await here.changes.change(own, Action.UPDATE)
         own, raced = here.own(), True
         await here.changes.change(own, Action.UPDATE)

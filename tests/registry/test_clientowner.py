@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from enigma_fed.base.registry_client_errors import (
@@ -39,7 +40,7 @@ async def test_keys_that_their_owner_changed_are_believed_by_who_knew_the_old_on
             await bob.work.resolve(own.user_id)
 
 
-async def test_a_log_that_is_another_than_before_proves_nothing(tmp_path: Path) -> None:
+async def test_invariant_12_a_log_that_is_another_than_before_proves_nothing(tmp_path: Path) -> None:
     async with at(tmp_path) as (alice, _), registry() as forger, direct_session(None) as session:
         own = await alice.registered()
         await alice.changes.change(own, Action.ROTATE)
@@ -63,6 +64,25 @@ async def test_answers_that_break_the_format(tmp_path: Path, path: str) -> None:
         here.wire.tamper = lambda asked, answer: Answer(200, b"{}") if asked == path else answer
         with pytest.raises(RegistryAnswerBroken):
             await here.changes.change(own, Action.UPDATE)
+
+
+async def test_invariant_12_a_log_with_a_forged_entry_is_not_believed(tmp_path: Path) -> None:
+    async with at(tmp_path) as (here, caller):
+        own = await here.registered()
+        await here.changes.change(own, Action.ROTATE)
+        store = caller.server.registry.store
+        first, second = store.log(own.user_id)
+        forged = msgspec.structs.replace(second, signature=bytes(64))
+        lies = ((forged,), (first, forged), (second,), (first, second, second), (second, first))
+        for entries in lies:
+            store.log = lambda user, entries=entries: entries  # type: ignore[method-assign,misc]
+            with pytest.raises(IdentityRefused, match="log of changes"):
+                await here.owner.log(own.user_id)
+        store.log = lambda user: (first, second)  # type: ignore[method-assign]
+        assert await here.owner.log(own.user_id) == (first, second)
+        other = await here.registered("bob")
+        with pytest.raises(IdentityRefused, match="another user"):
+            await here.owner.log(other.user_id)
 
 
 async def test_a_log_that_does_not_open_or_is_of_another(tmp_path: Path) -> None:

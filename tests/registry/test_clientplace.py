@@ -60,8 +60,10 @@ def test_what_is_refused(text: str, why: str) -> None:
     assert "secret" not in str(caught.value)
 
 
-def test_plain_http_to_another_machine_is_for_who_allows_it() -> None:
+def test_invariant_9_plain_http_to_another_machine_is_for_who_allows_it() -> None:
     assert Place.parse("http://10.0.0.1:8443", allow_http=True).url == "http://10.0.0.1:8443"
+    with pytest.raises(UsageError, match="without encryption"):
+        Place.parse("http://10.0.0.1:8443")
 
 
 def test_invariant_7_a_url_has_a_length() -> None:

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import msgspec
 
-from enigma_fed.registry.clientrules import Keys, compare, fingerprint, remembered, worth_writing
+from enigma_fed.registry.clientrules import (
+    Keys,
+    compare,
+    fingerprint,
+    leads_to,
+    remembered,
+    worth_writing,
+)
+from enigma_fed.wire.ownerchange import LogEntry
+from enigma_fed.wire.ownerstatement import Action
 from tests.support.registryusers import User
 
 URL = "https://a.example"
@@ -33,6 +42,18 @@ def test_a_look_a_day_is_written_and_every_difference() -> None:
     assert worth_writing(SEEN, remembered(SEEN, URL, ALICE, 100 + 86_400))
     assert worth_writing(SEEN, remembered(SEEN, URL, ALICE, 101, head=bytes(32)))
     assert worth_writing(SEEN, remembered(SEEN, URL, msgspec.structs.replace(ALICE, signature=b"other"), 101))
+
+
+def test_invariant_12_only_a_log_that_leads_from_the_known_keys_to_these_proves_them() -> None:
+    first = LogEntry.registered(ALICE, 1)
+    second = msgspec.structs.replace(first, seq=1, action=Action.UPDATE, identity=b"\x02" * 32)
+    log, now = (first, second), b"\x02" * 32
+    assert leads_to(log, SEEN, now)
+    assert leads_to(log, msgspec.structs.replace(SEEN, head=first.hash), now)
+    assert not leads_to(log, SEEN, b"\x03" * 32)  # it leads elsewhere
+    assert not leads_to((second,), SEEN, now)  # it does not come from there
+    assert not leads_to(log, msgspec.structs.replace(SEEN, identity=now), now)
+    assert not leads_to(log, msgspec.structs.replace(SEEN, head=b"\x04" * 32), now)
 
 
 def test_a_fingerprint_is_read_in_groups() -> None:

@@ -78,9 +78,14 @@ def pepper(folder: Path, text: str, mode: int = 0o600) -> Path:
 def test_the_pepper(tmp_path: Path) -> None:
     assert read_pepper(pepper(tmp_path, "0a" * 32 + "\n")) == b"\x0a" * 32
     assert read_pepper(pepper(tmp_path, "0A" * 32)) == b"\x0a" * 32
+    configuration = f'# ä\n[envelope]\n  pepper_hex = "{"0a" * 32}" # of this registry\nkeys = []\n'
+    assert read_pepper(pepper(tmp_path, configuration)) == b"\x0a" * 32
 
 
-@pytest.mark.parametrize("text", ["", "0a" * 31, "0a" * 33, "zz" * 32, "0a" * 32 + " x", "ä" * 32])
+@pytest.mark.parametrize(
+    "text",
+    ["", "0a" * 31, "0a" * 33, "zz" * 32, "0a" * 32 + " x", "ä" * 32, f'# pepper_hex = "{"0a" * 32}"'],
+)
 def test_invariant_8_a_file_without_a_pepper_is_not_repeated(tmp_path: Path, text: str) -> None:
     with pytest.raises(ConfigError, match="does not hold") as caught:
         read_pepper(pepper(tmp_path, text))

@@ -78,7 +78,7 @@ async def test_a_handle_that_is_taken_and_resolves_to_nobody(stores: ClientStore
             await work.register(own)
 
 
-async def test_keys_are_remembered_and_others_are_refused(stores: ClientStores) -> None:
+async def test_invariant_12_keys_are_remembered_and_others_are_refused(stores: ClientStores) -> None:
     registry, bob, other = SmallRegistry(), person("bob"), person("bob")
     async with working(registry, stores) as work:
         await work.client.register(bob.public())

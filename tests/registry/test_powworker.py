@@ -38,30 +38,38 @@ def test_the_tries_are_counted() -> None:
     assert counted == [(457, "456")]
 
 
-def test_it_runs_without_the_package_and_ends_when_nobody_reads() -> None:
-    with subprocess.Popen(
+def worker() -> subprocess.Popen[str]:
+    return subprocess.Popen(
         [sys.executable, "-I", "-S", powworker.__file__],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
-    ) as process:
+    )
+
+
+def test_it_runs_without_the_package_and_ends_with_its_input() -> None:
+    with worker() as process:
         assert process.stdin is not None
         assert process.stdout is not None
         process.stdin.write(f"{CHALLENGE} 200 0 1\n")
-        process.stdin.close()
+        process.stdin.flush()
         assert int(process.stdout.readline()) > 0
+        process.stdin.close()
+        assert process.wait(60) == 0
+
+
+def test_it_ends_when_nobody_reads() -> None:
+    with worker() as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(f"{CHALLENGE} 200 0 1\n")
+        process.stdin.flush()
         process.stdout.close()
         assert process.wait(60) != 0
 
 
-def test_the_process_writes_what_it_found(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    class Line:
-        def readline(self) -> str:
-            return f"{CHALLENGE} 8 0 1\n"
-
-    monkeypatch.setattr(sys, "stdin", Line())
-    powworker.main()
-    assert capsys.readouterr().out == "457 456\n"
+def test_the_process_writes_what_it_found() -> None:
+    with worker() as process:
+        written, _ = process.communicate(f"{CHALLENGE} 8 0 1\n")
+        assert (written, process.returncode) == ("457 456\n", 0)

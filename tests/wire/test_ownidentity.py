@@ -111,6 +111,15 @@ def test_invariant_7_former_keys_are_bounded_but_for_those_that_a_registry_holds
     assert len(after.keys) == most + 1
 
 
+def test_keys_that_registries_hold_are_never_dropped() -> None:
+    own = many_keys(registry_limits.FORMER_KEYS)
+    for number, keys in enumerate(own.keys):
+        held = Registration(url=f"https://{number}.example", identity=own.public(keys).digest, at=1)
+        own = own.with_registration(held)
+    newer = renewed(own.keys[0], Counted(), NOW_MS, signing=True)
+    assert own.with_keys(newer).keys == (newer, *own.keys)
+
+
 def test_registrations_are_noted_once_each_and_bounded() -> None:
     own = made()
     for number in range(registry_limits.OWN_REGISTRIES + 1):

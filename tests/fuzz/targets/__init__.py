@@ -9,6 +9,7 @@ from typing import Final
 from tests.fuzz.target import Target
 from tests.fuzz.targets import (
     bodies,
+    client,
     identifiers,
     local,
     membership,
@@ -19,10 +20,9 @@ from tests.fuzz.targets import (
     streams,
 )
 
+_ROOMS: Final = (
+    client, plain, identifiers, signatures, bodies, membership, local, streams, stored, registry,
+)  # fmt: skip
 TARGETS: Final[Mapping[str, Target]] = MappingProxyType(
-    {
-        target.name: target
-        for room in (plain, identifiers, signatures, bodies, membership, local, streams, stored, registry)
-        for target in room.TARGETS
-    }
+    {target.name: target for room in _ROOMS for target in room.TARGETS}
 )
