@@ -86,7 +86,7 @@ class OwnerChanges:
         entries = await self._owner.log(own.user_id)
         if entries is None:
             raise NotRegistered("", hint="Register it first: enigma-fed registry register NAME --url URL")
-        if entries[-1].registry not in (None, registry):
+        if entries[-1].registry not in (None, str(registry)):
             raise IdentityRefused("its log is of another registry")
         return entries[-1]
 

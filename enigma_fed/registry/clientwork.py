@@ -139,7 +139,7 @@ class ClientWork:
         last = entries[-1]
         if known is not None and known.head not in (None, *(entry.hash for entry in entries)):
             raise IdentityRefused("its log does not go on from the one that was seen before")
-        if None not in (did, last.registry) and did != last.registry:
+        if None not in (did, last.registry) and str(did) != last.registry:
             raise IdentityRefused("its log is of another registry than this one was")
         if known is not None and known.head != last.hash:
             seen = msgspec.structs.replace(known, head=last.hash)

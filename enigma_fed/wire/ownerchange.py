@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Final, Self
@@ -10,10 +11,10 @@ from typing import Final, Self
 import msgspec
 
 from enigma_fed.base import limits, registry_limits
-from enigma_fed.base.errors import WireError
+from enigma_fed.base.errors import DidInvalid, WireError
 from enigma_fed.base.ids import Did
-from enigma_fed.base.registry_errors import RegistryError
-from enigma_fed.wire import blake3hash, canonicaljson
+from enigma_fed.base.registry_errors import InputRefused, RegistryError
+from enigma_fed.wire import blake3hash
 from enigma_fed.wire import registryobject as read
 from enigma_fed.wire.ownerstatement import (
     HASH_BYTES,
@@ -22,7 +23,6 @@ from enigma_fed.wire.ownerstatement import (
     ChangeRequest,
     Statement,
     action_of,
-    did_of,
     hex_or_none,
     octets_of,
     optional_octets,
@@ -34,12 +34,28 @@ NO_ENTRY: Final = bytes(HASH_BYTES)
 """`previous` of the first entry."""
 _LABEL: Final = b"enigma-fed/registry/log/v1\n"
 _KEY_LABEL: Final = b"enigma-fed/registry/log-key/v1\n"
-_ENTRY: Final = frozenset(
-    {
-        "seq", "action", "at_ms", "user_id", "signing_public_key", "identity", "previous",
-        "registry", "created_ms", "signature", "new_signature",
-    }
-)  # fmt: skip
+
+
+class _Form(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The members in the order of their names: compact, and all of it ASCII, this is the RFC 8785 form."""
+
+    action: str
+    at_ms: int
+    created_ms: int | None
+    identity: str | None
+    new_signature: str | None
+    previous: str
+    registry: str | None
+    seq: int
+    signature: str | None
+    signing_public_key: str
+    user_id: str
+
+
+_DID: Final = re.compile("did:key:z6Mk[1-9A-HJ-NP-Za-km-z]{44}")
+_DECODE: Final = msgspec.json.Decoder(_Form).decode
+_ENCODE: Final = msgspec.json.Encoder().encode
+_ENTRY: Final = frozenset(_Form.__struct_fields__)
 
 
 class LogEntry(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,7 +73,8 @@ class LogEntry(msgspec.Struct, frozen=True, kw_only=True):
     """Digest of the identity from now on; None after revoke."""
     previous: bytes
     """Hash of the entry before, zeros for the first."""
-    registry: Did | None = None
+    registry: str | None = None
+    """Its DID as text, read by `statement`; a registry reads many entries and asks none of them."""
     created_ms: int | None = None
     signature: bytes | None = None
     new_signature: bytes | None = None
@@ -89,7 +106,7 @@ class LogEntry(msgspec.Struct, frozen=True, kw_only=True):
             signing_public_key=last.signing_public_key if new is None else new.signing_public_key,
             identity=statement.identity,
             previous=statement.previous,
-            registry=statement.registry,
+            registry=str(statement.registry),
             created_ms=statement.created_ms,
             signature=request.signature,
             new_signature=request.new_signature,
@@ -107,13 +124,17 @@ class LogEntry(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def statement(self) -> Statement | None:
-        """What its owner signed; None for the first entry."""
+        """What its owner signed; None for the first entry, and where nobody can have signed it."""
         if self.registry is None or self.created_ms is None:
+            return None
+        try:
+            registry = Did.parse(self.registry)
+        except DidInvalid:
             return None
         return Statement(
             action=self.action,
             user=self.user,
-            registry=self.registry,
+            registry=registry,
             previous=self.previous,
             created_ms=self.created_ms,
             identity=self.identity,
@@ -121,27 +142,28 @@ class LogEntry(msgspec.Struct, frozen=True, kw_only=True):
 
     def encode(self) -> bytes:
         """The RFC 8785 form."""
-        return canonicaljson.encode(
-            {
-                "seq": self.seq,
-                "action": self.action.value,
-                "at_ms": self.at_ms,
-                "user_id": self.user.hex,
-                "signing_public_key": self.signing_public_key.hex(),
-                "identity": hex_or_none(self.identity),
-                "previous": self.previous.hex(),
-                "registry": None if self.registry is None else str(self.registry),
-                "created_ms": self.created_ms,
-                "signature": hex_or_none(self.signature),
-                "new_signature": hex_or_none(self.new_signature),
-            }
+        return _ENCODE(
+            _Form(
+                self.action.value,
+                self.at_ms,
+                self.created_ms,
+                hex_or_none(self.identity),
+                hex_or_none(self.new_signature),
+                self.previous.hex(),
+                self.registry,
+                self.seq,
+                hex_or_none(self.signature),
+                self.signing_public_key.hex(),
+                self.user.hex,
+            )
         )
 
     @classmethod
     def decode(cls, data: bytes) -> Self:
         """Read an entry; raises WireError."""
         try:
-            return cls._from_object(_body(data))
+            value = read.shortly(_DECODE, data)
+            return cls._from_object(_body(data) if value is None else value)
         except RegistryError as refusal:
             raise _broken(refusal) from None
 
@@ -149,7 +171,6 @@ class LogEntry(msgspec.Struct, frozen=True, kw_only=True):
     def _from_object(cls, value: object) -> Self:
         field = "entry"
         found = read.members(value, field, _ENTRY)
-        registry = found["registry"]
         return cls(
             seq=read.integer(found, "seq", field, most=limits.INTEGER_MAX),
             action=action_of(found, field),
@@ -158,9 +179,7 @@ class LogEntry(msgspec.Struct, frozen=True, kw_only=True):
             signing_public_key=octets_of(found, "signing_public_key", field),
             identity=optional_octets(found, "identity", field, HASH_BYTES),
             previous=octets_of(found, "previous", field, HASH_BYTES),
-            registry=None
-            if registry is None
-            else did_of(read.text(found, "registry", field), "entry.registry"),
+            registry=None if found["registry"] is None else _did_text(found),
             created_ms=read.optional_integer(found, "created_ms", field, most=limits.INTEGER_MAX),
             signature=optional_octets(found, "signature", field, SIGNATURE_BYTES),
             new_signature=optional_octets(found, "new_signature", field, SIGNATURE_BYTES),
@@ -236,6 +255,13 @@ def decode_log(data: bytes) -> tuple[LogEntry, ...]:
 def log_key(pepper: bytes, user: UserId, shared: bytes, kid: bytes, sender: bytes, requester: bytes) -> bytes:
     """The key of that envelope: bound to both public keys, which the key of an identity's envelope is not."""
     return blake3hash.digest(_KEY_LABEL + pepper + user.value + shared + kid + sender + requester)
+
+
+def _did_text(found: read.Object) -> str:
+    text = read.text(found, "registry", "entry")
+    if _DID.fullmatch(text) is None:
+        raise InputRefused("entry.registry")
+    return text
 
 
 def _body(data: bytes) -> object:

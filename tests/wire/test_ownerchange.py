@@ -12,7 +12,7 @@ import pytest
 from enigma_fed.base import registry_limits
 from enigma_fed.base.errors import WireError
 from enigma_fed.identity.signing import verify
-from enigma_fed.wire import ownerchange
+from enigma_fed.wire import canonicaljson, ownerchange
 from enigma_fed.wire.ownerchange import LogEntry, check_chain, decode_log, encode_log
 from enigma_fed.wire.ownerstatement import Action
 from tests.support.identities import did
@@ -45,6 +45,17 @@ def test_the_hash_is_of_a_label_and_the_canonical_members() -> None:
     assert LOG[2].previous == LOG[1].hash
 
 
+def test_an_entry_is_written_in_its_canonical_form() -> None:
+    for entry in LOG:
+        assert entry.encode() == canonicaljson.encode(json.loads(entry.encode()))
+
+
+def test_an_entry_for_what_is_no_did_was_signed_by_nobody() -> None:
+    shaped = "did:key:z6Mk" + "1" * 44
+    entry = LogEntry.decode(LOG[1].encode().replace(str(REGISTRY).encode(), shaped.encode()))
+    assert (entry.registry, entry.statement) == (shaped, None)
+
+
 def test_an_entry_says_what_its_owner_signed() -> None:
     request = change(ALICE, Action.UPDATE, updated(ALICE), LOG[0].hash)
     assert LOG[1].statement == request.statement
@@ -68,7 +79,7 @@ CHANGES: list[dict[str, Any]] = [
     {"identity": bytes(32)},
     {"identity": None},
     {"previous": bytes(32)},
-    {"registry": did(3)},
+    {"registry": str(did(3))},
     {"registry": None},
     {"created_ms": 1},
     {"created_ms": None},
@@ -184,7 +195,7 @@ def test_the_key_of_a_sealed_log_is_bound_to_all_that_it_is_for() -> None:
 
 
 def test_the_registry_of_these_tests_is_in_the_log() -> None:
-    assert {entry.registry for entry in LOG[1:]} == {REGISTRY}
+    assert {entry.registry for entry in LOG[1:]} == {str(REGISTRY)}
 
 
 def test_invariant_8_no_handle_stands_in_a_traceback() -> None:
