@@ -38,11 +38,12 @@ from enigma_fed.registry.pow import ProofOfWork
 from enigma_fed.registry.routes import Route
 from enigma_fed.rpc.body import read_body
 from enigma_fed.rpc.httpreply import SERVER_NAME, HttpReply, UsualReplies
+from enigma_fed.wire import httpsig
 from enigma_fed.wire import registryreplies as replies
 
 POW_HEADER: Final = "x-enigma-pow"
 _CONTENT_TYPES: Final = frozenset({JSON, f"{JSON};charset=utf-8", f"{JSON}; charset=utf-8"})
-_HEADERS: Final = MappingProxyType({"Content-Type": JSON, "Server": SERVER_NAME})
+_HEADERS: Final = MappingProxyType({httpsig.CONTENT_TYPE: JSON, "Server": SERVER_NAME})
 _SAME_AS_GET: Final = MappingProxyType({"HEAD": "GET"})
 _RETRY_AFTER_TROUBLE: Final = 5
 """Seconds after which a store in trouble is asked again."""
@@ -197,7 +198,7 @@ class HttpDoor:
 
 async def _read(request: web.BaseRequest) -> bytes:
     """The body of a request that says it is JSON; raises UnsupportedMediaType, TooLarge, InputRefused."""
-    kinds = request.headers.getall("Content-Type", ())
+    kinds = request.headers.getall(httpsig.CONTENT_TYPE, ())
     if len(kinds) != 1 or (kinds[0] != JSON and kinds[0].lower() not in _CONTENT_TYPES):
         raise UnsupportedMediaType
     try:

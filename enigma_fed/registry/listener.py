@@ -15,6 +15,7 @@ from enigma_fed.registry.doors import Door
 from enigma_fed.rpc.connections import BoundedConnection, BoundedServer
 from enigma_fed.rpc.httpreply import SERVER_NAME
 from enigma_fed.rpc.traffic import Traffic
+from enigma_fed.wire import httpsig
 from enigma_fed.wire import registryreplies as replies
 
 _FORWARDED: Final = "X-Forwarded-For"
@@ -86,5 +87,5 @@ class RegistryListener(BoundedServer):
     def answer_broken(self, status: int) -> web.Response:
         """The error object for whoever sends no HTTP or meets an error of this program."""
         error = InternalFault() if status >= _SERVER_ERROR else InputRefused("request")
-        headers = {"Content-Type": JSON, "Server": SERVER_NAME}
+        headers = {httpsig.CONTENT_TYPE: JSON, "Server": SERVER_NAME}
         return web.Response(status=error.http_status, body=replies.error(error), headers=headers)

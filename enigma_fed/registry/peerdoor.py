@@ -62,10 +62,10 @@ class PeerDoor:
         return signed
 
     def signed_reply(self, signed: SignedRequest | None, body: bytes) -> dict[str, str]:
-        """The fields that sign a reply with `body` to a signed request; none if a certificate did."""
+        """The fields, without `Content-Type`, that sign a reply to a signed request; none by certificate."""
         if signed is None:
             return {}
-        return httpsig.sign_reply(
+        fields = httpsig.sign_reply(
             self._key.sign,
             keyid=self._key.did.url,
             status=_OK,
@@ -74,6 +74,8 @@ class PeerDoor:
             request_signature=signed.signature_field,
             created=int(self._clock.wall()),
         )
+        del fields[httpsig.CONTENT_TYPE]  # every reply has it
+        return fields
 
     def _read(self, call: Call, digest: str) -> SignedRequest:
         fields = call.request.headers

@@ -116,7 +116,7 @@ async def test_a_method_that_is_not_there_is_told_which_are(caller: RegistryCall
         ({"Content-Type": "Application/JSON; charset=UTF-8"}, (400, "INVALID_INPUT", "handle")),
     ],
 )
-async def test_a_body_is_plain_json(
+async def test_invariant_7_a_body_is_plain_json(
     caller: RegistryCaller, headers: dict[str, str], refusal: tuple[int, str, str | None]
 ) -> None:
     assert (await caller.ask("POST", "/resolve", b"{}", headers)).refusal == refusal
@@ -151,7 +151,7 @@ async def test_what_is_no_http_gets_an_object_too(caller: RegistryCaller) -> Non
     assert b"INVALID_INPUT" in answer
 
 
-async def test_a_request_is_counted_before_its_body_is_read() -> None:
+async def test_invariant_7_a_request_is_counted_before_its_body_is_read() -> None:
     async with registry(settings(rate_limit=TIGHT)) as caller:
         statuses = [(await caller.ask("POST", "/resolve", b"nonsense")).status for _ in range(3)]
         assert statuses == [400, 400, 429]
@@ -163,14 +163,14 @@ async def test_a_request_is_counted_before_its_body_is_read() -> None:
 
 
 @pytest.mark.parametrize("path", ["/nodes", "/envelope_pubkey", "/envelope_pubkeys", "/nowhere"])
-async def test_every_route_is_limited_and_what_is_none_too(path: str) -> None:
+async def test_invariant_7_every_route_is_limited_and_what_is_none_too(path: str) -> None:
     async with registry(settings(rate_limit=TIGHT)) as caller:
         statuses = [(await caller.ask("GET", path)).status for _ in range(3)]
     assert 429 not in statuses[:2]
     assert statuses[2] == 429
 
 
-async def test_a_proof_of_work_is_asked_for_where_it_is_switched_on() -> None:
+async def test_invariant_7_a_proof_of_work_is_asked_for_where_it_is_switched_on() -> None:
     async with registry(settings(pow=PowSettings(enabled=True, difficulty=4))) as caller:
         path = f"/check_user/{ALICE.id.hex}"
         assert (await caller.ask("GET", path)).refusal == (400, "POW_REQUIRED", "x-enigma-pow")
@@ -199,7 +199,7 @@ async def test_registering_can_cost_a_proof_of_work() -> None:
         assert (await caller.ask("POST", "/register", body, await work(caller))).status == 200
 
 
-async def test_behind_an_onion_without_circuits_work_stands_in_for_an_empty_account() -> None:
+async def test_invariant_7_behind_an_onion_without_circuits_work_stands_in_for_an_empty_account() -> None:
     tight = RateLimitSettings(per_ip_rps=0.01, burst=1)
     async with registry(settings(rate_limit=tight, pow=PowSettings(difficulty=4)), door=Door.ONION) as caller:
         path = f"/check_user/{ALICE.id.hex}"
@@ -211,6 +211,17 @@ async def test_behind_an_onion_without_circuits_work_stands_in_for_an_empty_acco
         assert refused is not None
         assert refused.status == 429
         assert (await caller.ask("GET", path, headers=await work(caller))).status == 200
+        made_up = await caller.ask("GET", path, headers={"x-enigma-pow": "00:1"})
+        assert made_up.refusal == (400, "POW_REQUIRED", "x-enigma-pow")
+
+
+async def test_invariant_7_by_tcp_no_work_stands_in_for_an_empty_account() -> None:
+    made = settings(rate_limit=TIGHT, pow=PowSettings(enabled=True, difficulty=4))
+    async with registry(made) as caller:
+        header = await work(caller)
+        path = f"/check_user/{ALICE.id.hex}"
+        statuses = [(await caller.ask("GET", path, headers=header)).status for _ in range(2)]
+    assert statuses == [200, 429]
 
 
 class Damaged(MemoryStore):
@@ -220,11 +231,12 @@ class Damaged(MemoryStore):
         raise StoreDamaged("registry.db")
 
 
-async def test_a_store_in_trouble_is_told_as_such(caplog: pytest.LogCaptureFixture) -> None:
+async def test_invariant_8_a_store_in_trouble_is_told_as_such(caplog: pytest.LogCaptureFixture) -> None:
     async with registry(store=Damaged()) as caller:
         answer = await caller.ask("GET", f"/check_user/{ALICE.id.hex}")
     assert answer.refusal == (503, "UNAVAILABLE", None)
     assert int(answer.headers["Retry-After"]) >= 1
+    assert "a request failed here" in caplog.text
     assert ALICE.id.hex not in caplog.text
 
 

@@ -24,7 +24,7 @@ async def statuses(caller: RegistryCaller, *forwarded: str) -> list[int]:
     ]
 
 
-async def test_who_is_no_trusted_proxy_cannot_name_another_client() -> None:
+async def test_invariant_7_who_is_no_trusted_proxy_cannot_name_another_client() -> None:
     async with registry(settings(rate_limit=LIMITED)) as caller:
         assert await statuses(caller, "198.51.100.1", "198.51.100.2") == [200, 429]
 
@@ -35,7 +35,7 @@ async def test_a_trusted_proxy_names_the_client_of_each_request() -> None:
         assert await statuses(caller, *told) == [200, 200, 429, 200, 429]
 
 
-async def test_behind_an_onion_nobody_names_a_client() -> None:
+async def test_invariant_7_behind_an_onion_nobody_names_a_client() -> None:
     async with registry(settings(rate_limit=LIMITED, trusted_proxies=PROXY), door=Door.ONION) as caller:
         told = await statuses(caller, *(f"198.51.100.{number}" for number in range(60)))
         assert told[0] == 200

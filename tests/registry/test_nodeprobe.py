@@ -96,7 +96,9 @@ def resolving(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> list[str]:
     return dialled
 
 
-async def test_no_look_goes_to_an_address_that_is_not_public(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_invariant_7_no_look_goes_to_an_address_that_is_not_public(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     dialled = resolving(monkeypatch, "127.0.0.1", "10.0.0.1", "::1")
     assert not await look_directly("http://bait.example")
     assert dialled == []

@@ -41,3 +41,9 @@ async def test_it_is_served() -> None:
         answer = await caller.ask("GET", "/openapi.json")
         assert answer.json == openapi.document()
         assert (await caller.ask("GET", "/openapi.json")).body == answer.body
+
+
+def test_every_route_stands_in_the_tables_of_the_page() -> None:
+    page = (DOCS / "REGISTRY.md").read_text(encoding="utf-8")
+    for route in ROUTES:
+        assert f"`{route.method} {route.path}`" in page

@@ -129,6 +129,13 @@ async def test_invariant_12_a_statement_is_good_once(caller: RegistryCaller) -> 
     assert await caller.resolve(ALICE.id) == ALICE.identity()
 
 
+async def test_invariant_12_a_statement_that_was_overtaken_changes_nothing(caller: RegistryCaller) -> None:
+    late = change(caller, Action.REVOKE, None)
+    assert (await ask(caller, change(caller, Action.UPDATE, updated()))).status == 200
+    assert (await ask(caller, late)).refusal == (409, "CONFLICT", None)
+    assert await caller.resolve(ALICE.id) == updated()
+
+
 async def test_a_request_whose_answer_was_lost_gets_it_again(caller: RegistryCaller) -> None:
     for action, new in ((Action.UPDATE, updated()), (Action.REVOKE, None)):
         body = change(caller, action, new)
@@ -196,7 +203,9 @@ async def test_a_signed_announcement_holds_against_unsigned_ones(caller: Registr
     assert (found.addr, found.signed) == ("signed", True)
 
 
-async def test_a_signed_announcement_is_its_owners_and_for_this_registry(caller: RegistryCaller) -> None:
+async def test_invariant_12_a_signed_announcement_is_its_owners_and_for_this_registry(
+    caller: RegistryCaller,
+) -> None:
     for body, refusal in (
         (announcement(caller, signer=BOB), (401, "UNAUTHORIZED", None)),
         (announcement(caller, BOB, BOB), (401, "UNAUTHORIZED", None)),

@@ -96,7 +96,9 @@ async def test_invariant_1_a_signature_is_for_its_own_body(caller: RegistryCalle
     assert (await post(caller, "/sync", other, fields)).status == 401
 
 
-async def test_without_a_signature_sync_is_refused_whatever_it_brings(caller: RegistryCaller) -> None:
+async def test_invariant_1_without_a_signature_sync_is_refused_whatever_it_brings(
+    caller: RegistryCaller,
+) -> None:
     for body in (BODY, b"nonsense"):
         assert (await post(caller, "/sync", body, {})).status == 401
 
@@ -149,7 +151,7 @@ async def test_a_peer_that_asks_too_often_is_told_when_to_come_back(caller: Regi
     assert answer.headers["Retry-After"] == str(registry_limits.PEER_BUSY_PAUSE)
 
 
-async def test_presence_is_told_to_peers_and_signed_for_them(caller: RegistryCaller) -> None:
+async def test_invariant_1_presence_is_told_to_peers_and_signed_for_them(caller: RegistryCaller) -> None:
     await caller.register(ALICE.identity())
     announced = json.dumps({"user_id": ALICE.id.hex, "addr": "here", "ts_ms": 5}).encode()
     await caller.ask("POST", "/announce", announced)

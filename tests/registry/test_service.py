@@ -64,7 +64,7 @@ async def test_who_is_overtaken_is_told() -> None:
         ({"who": ALICE.identity(), "plaintext": b"no identity"}, "identity"),
     ],
 )
-async def test_what_contradicts_itself_is_refused(
+async def test_invariant_12_what_contradicts_itself_is_refused(
     caller: RegistryCaller, how: dict[str, Any], field: str
 ) -> None:
     answer = await caller.ask("POST", "/register", registration(**how))
@@ -87,7 +87,7 @@ async def test_an_identity_of_any_kind_is_kept_as_it_is(caller: RegistryCaller) 
     assert await caller.resolve(odd.user_id) == odd
 
 
-async def test_of_a_sync_what_holds_and_is_new_is_kept(caller: RegistryCaller) -> None:
+async def test_invariant_12_of_a_sync_what_holds_and_is_new_is_kept(caller: RegistryCaller) -> None:
     service = caller.server.registry
     await caller.register(ALICE.identity())
     carol, dave = User("carol"), User("dave")
@@ -113,7 +113,7 @@ async def test_one_bad_node_is_enough_to_refuse_a_list(caller: RegistryCaller) -
     assert json.loads(service.nodes()) == {"nodes": []}
 
 
-async def test_only_who_is_registered_is_present(caller: RegistryCaller) -> None:
+async def test_invariant_7_only_who_is_registered_is_present(caller: RegistryCaller) -> None:
     service = caller.server.registry
     said = Presence(ALICE.id, "here", 1).encode()
     service.announce(said, ANYBODY)
