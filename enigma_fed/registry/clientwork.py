@@ -105,6 +105,8 @@ class ClientWork:
         identity = await self.client.resolve(user)
         if identity is None:
             raise _absent(known)
+        if not accept_new:
+            await asyncio.to_thread(self._compare_with_own, identity)
         keys, head = clientrules.compare(known, identity), None
         if known is not None and keys is Keys.CHANGED:
             head = await self._proof(known, identity)
@@ -115,6 +117,16 @@ class ClientWork:
         if clientrules.worth_writing(known, seen):
             await asyncio.to_thread(self._learn, lambda known: known.with_identity(seen))
         return Found(identity, keys, seen.first_seen)
+
+    def _compare_with_own(self, identity: PublicIdentity) -> None:
+        """Raise KeysChanged for somebody else's keys under the name of an identity that is kept here."""
+        if not self.stores.owns(identity.user_id):
+            return
+        if self.stores.own(identity.user_id).keys_of(identity.digest) is None:
+            raise KeysChanged(
+                "that is a name of yours, and they are not your keys",
+                hint="Made on another machine of yours? Then: --accept-new-keys. Else ask the operator.",
+            )
 
     async def _proof(self, known: Known, identity: PublicIdentity) -> bytes | None:
         """The head of a log that leads from the known keys to these; None when there is no such log."""

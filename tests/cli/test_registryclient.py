@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import trustme
+from aiohttp import web
 
 from enigma_fed.base import registry_limits
 from enigma_fed.wire.userid import UserId
@@ -175,10 +176,17 @@ def test_invariant_8_keys_and_pepper_are_the_owners_and_are_shown_nowhere(alice:
 
 
 def test_invariant_8_keys_are_on_the_disk_before_anything_is_sent(alice: Person) -> None:
-    alice.registry.always["/envelope_pubkeys"] = refusal(503, "UNAVAILABLE", "no", {"Retry-After": "9999"})
-    assert alice("register", "alice").exit_code == 75
     handle = alice.keys / f"{UserId.of('alice').hex}.json"
+    there: list[bytes] = []
+
+    def busy(request: web.Request) -> web.StreamResponse:
+        there.append(handle.read_bytes())
+        return refusal(503, "UNAVAILABLE", "no", {"Retry-After": "9999"})(request)
+
+    alice.registry.always["/envelope_pubkeys"] = busy
+    assert alice("register", "alice").exit_code == 75
     written = handle.read_bytes()
+    assert there == [written]
     assert "POST /register" not in alice.registry.paths()
     alice.registry.always.clear()
     assert alice("register", "alice").exit_code == 0

@@ -12,6 +12,7 @@ TEXT = (ROOT / "docs" / "THREATS.md").read_text(encoding="utf-8")
 ACTORS = (
     "A stranger on the onion",
     "A caller of the registry",
+    "A registry that is asked",
     "An invited peer",
     "A removed peer",
     "A neighbour on the LAN",

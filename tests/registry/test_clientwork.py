@@ -94,6 +94,21 @@ async def test_invariant_12_keys_are_remembered_and_others_are_refused(stores: C
         assert (await work.resolve(bob.user_id)).keys is Keys.SAME
 
 
+async def test_invariant_12_other_keys_under_a_name_of_ours_are_refused(
+    stores: ClientStores,
+) -> None:
+    own = kept(stores)
+    async with working(SmallRegistry(), stores) as work:
+        await work.client.register(person().public())
+        with pytest.raises(KeysChanged, match="not your keys"):
+            await work.resolve(own.user_id)
+        assert stores.known().identities == ()
+        assert (await work.resolve(own.user_id, accept_new=True)).keys is Keys.NEW
+    async with working(SmallRegistry(), stores) as work:
+        await work.register(own)
+        assert (await work.resolve(own.user_id, accept_new=True)).identity == own.public()
+
+
 async def test_another_prekey_under_the_same_keys_is_no_alarm(stores: ClientStores) -> None:
     registry, bob = SmallRegistry(), person("bob")
     async with working(registry, stores) as work:
