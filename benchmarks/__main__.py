@@ -1,4 +1,5 @@
-"""`make bench`: every ratio, or those named: start, delta, answer, round, registry, onion, state, footprint.
+"""`make bench`: every ratio, or those named: start, delta, answer, round, registry, million, onion, state,
+footprint.
 
 All of them take thirteen minutes.
 """
@@ -12,7 +13,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Final
@@ -26,6 +27,7 @@ from benchmarks import (
     onion_ready,
     polling,
     registry,
+    registry_million,
     start_time,
 )
 from benchmarks.bareserver import BareServer
@@ -36,7 +38,7 @@ from enigma_fed.demo.network import PrivateTorNetwork
 from enigma_fed.demo.torprocess import PlainTor
 from enigma_fed.transports.tor.binary import TorBinary, default_cache, find_tor
 
-_ALONE: Final = ("start", "delta", "answer", "round", "registry")
+_ALONE: Final = ("start", "delta", "answer", "round", "registry", "million")
 _ALL: Final = (*_ALONE, "onion", "state", "footprint")
 _LOOK_SECONDS: Final = 0.5
 # The machine that measures may have no time service; without this every call would be challenged.
@@ -65,12 +67,17 @@ def main() -> None:
     if "registry" in wanted:
         _say(f"registry: {registry.ROUNDS} rounds of 1024 requests of each kind")
         rows += asyncio.run(_in_a_folder(registry.run))
+    if "million" in wanted:
+        _say("million: a registry with a million identities; filling it takes a minute or two")
+        rows += asyncio.run(_in_a_folder(registry_million.run))
     if wanted - set(_ALONE):
         rows += asyncio.run(_over_tor(wanted))
     print_table(rows)
 
 
-async def _in_a_folder(run: Callable[[Path], Awaitable[list[Comparison]]]) -> list[Comparison]:
+async def _in_a_folder(
+    run: Callable[[Path], Awaitable[Sequence[Comparison | Reading]]],
+) -> Sequence[Comparison | Reading]:
     folder = Path(tempfile.mkdtemp(prefix="fed-bench-"))
     try:
         return await run(folder)

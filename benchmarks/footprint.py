@@ -52,10 +52,10 @@ def _readings(subject: Subject, before: _Usage, after: _Usage) -> list[Reading]:
     agent, tor = ((now - then) / WATCH_SECONDS * 100 for then, now in zip(before, after, strict=True))
     share, name = "% of a core", subject.name
     return [
-        Reading(name=f"{name}, PSS", value=_pss_mib(subject.agent), unit="MiB", target=60, samples=age),
+        Reading(name=f"{name}, PSS", value=pss_mib(subject.agent), unit="MiB", target=60, samples=age),
         Reading(name=f"{name}, CPU", value=agent, unit=share, target=0.5, samples=watched),
         Reading(
-            name=f"{name}, its tor, PSS", value=_pss_mib(subject.tor), unit="MiB", target=None, samples=age
+            name=f"{name}, its tor, PSS", value=pss_mib(subject.tor), unit="MiB", target=None, samples=age
         ),
         Reading(name=f"{name}, its tor, CPU", value=tor, unit=share, target=None, samples=watched),
     ]
@@ -66,7 +66,8 @@ def _cpu_seconds(pid: int) -> float:
     return float(times.user + times.system)
 
 
-def _pss_mib(pid: int) -> float:
+def pss_mib(pid: int) -> float:
+    """Proportional set size of a process."""
     rollup = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii")
     found = re.search(r"^Pss:\s+(\d+) kB", rollup, re.MULTILINE)
     if found is None:

@@ -27,6 +27,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from benchmarks.footprint import pss_mib
 from benchmarks.registryusers import KID, PEPPER, SERVER_SECRET, User
 from benchmarks.report import Comparison
 
@@ -109,6 +110,10 @@ class Server:
         await asyncio.gather(*map(_ask, self._connections, each))
         return (self._cpu() - before) / (_CALLERS * _REQUESTS)
 
+    def pss_mib(self) -> float:
+        """Its proportional set size."""
+        return pss_mib(self._process.pid)
+
     async def _connect_again(self) -> None:
         """A connection that was idle for long may have been closed."""
         for number, (reader, writer) in enumerate(self._connections):
@@ -183,7 +188,7 @@ async def run(folder: Path) -> list[Comparison]:
     users = [User(number) for number in range(_USERS)]
     fresh = itertools.count(_USERS)
     async with AsyncExitStack() as stack:
-        ours = await _start(stack, _ours(folder))
+        ours = await _start(stack, registry_server(folder))
         echo = await _start(stack, _floor("echo", folder))
         crypto = await _start(stack, _floor("crypto", folder))
         await ours.turn(iter([post("/register", user.register()) for user in users] * 2))
@@ -285,7 +290,8 @@ async def _start(stack: AsyncExitStack, server: Server) -> Server:
     return server
 
 
-def _ours(folder: Path) -> Server:
+def registry_server(folder: Path) -> Server:
+    """A registry whose files are in this folder."""
     port = _free_port()
     config = folder / "registry.toml"
     config.write_text(
