@@ -146,9 +146,9 @@ STORE_BYTES: Final = 16 * 1024**3
 """Database of a registry, from which on no new handle is taken: disk."""
 STORE_MEMORY_BYTES: Final = 256 * 1024**2
 """Identities of a registry that keeps them in memory: memory."""
-LOG_ENTRIES: Final = 512
+LOG_ENTRIES: Final = 256
 """Changes of one identity, the last of them a revocation: time of an answer, disk."""
-LOG_KEPT_BYTES: Final = 512 * 1024
+LOG_KEPT_BYTES: Final = 256 * 1024
 """Changes of one identity in bytes, from which on only a revocation is taken: size of an answer, disk."""
 NODES_KEPT: Final = 65_536
 """Node URLs in the list, whatever `max_nodes` says: memory."""

@@ -15,7 +15,7 @@ from typing import Final, NamedTuple, TypeAlias
 from aiohttp import web
 
 from enigma_fed.base.clock import Clock
-from enigma_fed.base.errors import EnigmaError, StoreError, TryLater
+from enigma_fed.base.errors import EnigmaError, StoreError, TryLater, WriteFailed
 from enigma_fed.base.registry_errors import (
     InputRefused,
     InternalFault,
@@ -191,9 +191,8 @@ class HttpDoor:
         if isinstance(error, RegistryError):
             return error
         self.listener.log_failure(error)
-        return (
-            Unavailable(_RETRY_AFTER_TROUBLE) if isinstance(error, StoreError | TryLater) else InternalFault()
-        )
+        trouble = isinstance(error, StoreError | TryLater | WriteFailed)
+        return Unavailable(_RETRY_AFTER_TROUBLE) if trouble else InternalFault()
 
 
 async def _read(request: web.BaseRequest) -> bytes:

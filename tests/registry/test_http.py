@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from enigma_fed.base import limits
-from enigma_fed.base.errors import StoreDamaged
+from enigma_fed.base.errors import EnigmaError, LockBusy, StoreDamaged, WriteFailed
 from enigma_fed.registry.doors import Door
 from enigma_fed.registry.settings import PowSettings, RateLimitSettings
 from enigma_fed.registry.storememory import MemoryStore
@@ -224,15 +224,22 @@ async def test_invariant_7_by_tcp_no_work_stands_in_for_an_empty_account() -> No
     assert statuses == [200, 429]
 
 
-class Damaged(MemoryStore):
-    """A store whose disk is broken."""
+class Troubled(MemoryStore):
+    """A store whose disk is full or broken."""
+
+    def __init__(self, trouble: EnigmaError) -> None:
+        super().__init__()
+        self._trouble = trouble
 
     def has(self, user: object) -> bool:
-        raise StoreDamaged("registry.db")
+        raise self._trouble
 
 
-async def test_invariant_8_a_store_in_trouble_is_told_as_such(caplog: pytest.LogCaptureFixture) -> None:
-    async with registry(store=Damaged()) as caller:
+@pytest.mark.parametrize("trouble", [StoreDamaged("registry.db"), WriteFailed("registry.db"), LockBusy()])
+async def test_invariant_8_a_store_in_trouble_is_told_as_such(
+    trouble: EnigmaError, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with registry(store=Troubled(trouble)) as caller:
         answer = await caller.ask("GET", f"/check_user/{ALICE.id.hex}")
     assert answer.refusal == (503, "UNAVAILABLE", None)
     assert int(answer.headers["Retry-After"]) >= 1
