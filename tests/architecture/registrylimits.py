@@ -74,7 +74,7 @@ REGISTRY: Final = {
     "NODE_PROBE_TIMEOUT": "tests/registry/test_nodeprobe.py::test_a_look_has_a_time",
     "NODE_PROBES_DUE": _NODES + "test_nodes_are_looked_at_in_turn",
     "TLS_HANDSHAKES": f"{_TLS}::test_invariant_7_handshakes_have_a_bound_and_the_oldest_ends",
-    "TLS_HANDSHAKE_TIMEOUT": f"{_TLS}::test_a_handshake_that_takes_too_long_ends",
+    "TLS_HANDSHAKE_TIMEOUT": f"{_TLS}::test_invariant_7_a_handshake_that_takes_too_long_ends",
     "TLS_SHUTDOWN_TIMEOUT": f"{_TLS}::test_a_connection_waits_only_so_long_for_the_other_sides_last_word",
     "REGISTRY_FILES_INTERVAL": "tests/daemon/test_registryfiles.py"
     "::test_files_are_looked_at_every_few_seconds",

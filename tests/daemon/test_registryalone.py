@@ -89,7 +89,7 @@ async def test_the_published_example_starts_once_secrets_and_certificate_are_rep
     assert sorted(path.name for path in (tmp_path / "registry_db").iterdir())[:2] == ["index.key", "lock"]
 
 
-async def test_who_the_registry_is_outlives_a_restart(file: Path) -> None:
+async def test_invariant_5_who_the_registry_is_outlives_a_restart(file: Path) -> None:
     async with running(file) as first:
         did = first.did
     async with running(file) as again:

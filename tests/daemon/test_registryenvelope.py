@@ -25,7 +25,7 @@ def load(folder: Path, text: str = "") -> Loaded:
     return agent_settings(tables, path, folder / "data", NOW, os.urandom)
 
 
-def test_pepper_and_key_are_made_once_and_kept_beside_the_database(tmp_path: Path) -> None:
+def test_invariant_8_pepper_and_key_are_made_once_and_kept_beside_the_database(tmp_path: Path) -> None:
     first = load(tmp_path)
     path = tmp_path / "data" / "registry" / "envelope.toml"
     assert path.stat().st_mode & 0o777 == 0o600

@@ -31,7 +31,7 @@ def test_invariant_8_a_new_file_is_its_owners_alone_and_none_is_overwritten(tmp_
 
 
 @pytest.mark.parametrize(("mode", "kept"), [(0o600, 0o600), (0o640, 0o640), (0o644, 0o640), (0o666, 0o640)])
-def test_an_edit_keeps_what_the_group_may_and_takes_the_rest_away(
+def test_invariant_8_an_edit_keeps_what_the_group_may_and_takes_the_rest_away(
     tmp_path: Path, mode: int, kept: int
 ) -> None:
     path = tmp_path / "registry.toml"
@@ -52,7 +52,7 @@ def test_an_edit_through_a_link_changes_the_file_that_it_leads_to(tmp_path: Path
     assert path.read_text(encoding="utf-8") == "one\nmore\n"
 
 
-def test_an_edit_that_fails_leaves_the_file_as_it_was(
+def test_invariant_5_an_edit_that_fails_leaves_the_file_as_it_was(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "registry.toml"

@@ -65,7 +65,9 @@ def test_the_published_example_loads_once_its_secrets_are_replaced(load: Load) -
 
 
 @pytest.mark.parametrize("secret", [PUBLISHED_PEPPER, PUBLISHED_KEY])
-def test_published_secrets_are_refused_with_the_command_that_replaces_them(load: Load, secret: str) -> None:
+def test_invariant_8_published_secrets_are_refused_with_the_command_that_replaces_them(
+    load: Load, secret: str
+) -> None:
     other = {PUBLISHED_PEPPER: PUBLISHED_KEY, PUBLISHED_KEY: PUBLISHED_PEPPER}[secret]
     with pytest.raises(ConfigError, match="everyone knows") as caught:
         load(PUBLISHED.replace(other, KEY))
@@ -75,7 +77,7 @@ def test_published_secrets_are_refused_with_the_command_that_replaces_them(load:
 
 @pytest.mark.parametrize("byte", ["00", "ff", "5a", "Ab"])
 @pytest.mark.parametrize("replaced", [PEPPER, KEY])
-def test_a_repeated_byte_is_no_secret(load: Load, byte: str, replaced: str) -> None:
+def test_invariant_8_a_repeated_byte_is_no_secret(load: Load, byte: str, replaced: str) -> None:
     with pytest.raises(ConfigError, match="everyone knows"):
         load(ENVELOPE.replace(replaced, byte * 32))
 
@@ -169,7 +171,9 @@ def test_without_a_certificate_loopback_is_served_by_http(load: Load, address: s
 
 
 @pytest.mark.parametrize("address", ["0.0.0.0:8443", "[::]:8443", "192.0.2.7:8443"])
-def test_plain_http_for_other_machines_has_to_be_written_and_is_warned_of(load: Load, address: str) -> None:
+def test_invariant_8_plain_http_for_other_machines_has_to_be_written_and_is_warned_of(
+    load: Load, address: str
+) -> None:
     with pytest.raises(ConfigError, match="open to other machines"):
         load(f'address = "{address}"\n' + ENVELOPE)
     loaded = load(f'address = "{address}"\nmode = "http"\n' + ENVELOPE)
@@ -213,7 +217,9 @@ def test_a_certificate_means_tls_and_paths_count_from_the_files_folder(load: Loa
         (ENVELOPE.replace("active", 'x25519_private_key_file = "k", active'), "one is enough"),
     ],
 )
-def test_an_envelope_that_cannot_work_is_refused(load: Load, text: str, why: str) -> None:
+def test_invariant_8_an_envelope_that_cannot_work_is_refused_and_no_secret_is_shown(
+    load: Load, text: str, why: str
+) -> None:
     with pytest.raises(ConfigError, match=why) as caught:
         load(text)
     assert PEPPER[2:] not in str(caught.value)

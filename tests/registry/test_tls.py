@@ -51,7 +51,9 @@ def test_another_certificates_key_is_said_to_be_one(certificates: Certificates) 
         tls.make_context(files)
 
 
-def test_a_locked_key_is_told_and_nobody_is_asked_for_its_password(certificates: Certificates) -> None:
+def test_invariant_8_a_locked_key_is_told_and_nobody_is_asked_for_its_password(
+    certificates: Certificates,
+) -> None:
     files = certificates.issue(form="locked", name="locked")
     with pytest.raises(ConfigError, match="is locked with a password") as caught:
         tls.make_context(files)
