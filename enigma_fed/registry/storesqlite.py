@@ -6,6 +6,7 @@ Looking up is one point read on the loop.
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -15,7 +16,7 @@ from typing import Any, Final, TypeAlias
 from msgspec.structs import replace
 
 from enigma_fed.base import registry_limits
-from enigma_fed.base.errors import StoreDamaged, WireError
+from enigma_fed.base.errors import StoreDamaged, WireError, WriteFailed
 from enigma_fed.base.registry_errors import Unavailable
 from enigma_fed.registry import indexkey
 from enigma_fed.registry.atrest import BLIND_BYTES, NONCE_BYTES, AtRest
@@ -62,6 +63,10 @@ _APPEND: Final = "INSERT INTO change (blind, seq, sealed) VALUES (?, ?, ?)"
 _DECOY_BYTES: Final = 512
 """Of what is opened where nothing is found."""
 _PAGE_BYTES: Final = 4096
+_LARGE_BYTES: Final = 200_000_000
+"""From which on a start takes more than a second or two, and says so."""
+
+_log = logging.getLogger(__name__)
 
 
 _New: TypeAlias = tuple[Record, bytes, bytes]
@@ -97,6 +102,10 @@ class SqliteStore:
         self._nodes: tuple[NodeUrl, ...] = ()
         self._rest = AtRest(bytes(32))
         self._index = BlindIndex()
+        self._doubtful = False
+        """Whether a commit failed: then the index may have what the table has not."""
+        self._made = 0
+        """The last row, once the newest registrations are committed."""
         self._decoy = b""
 
     def open(self) -> None:
@@ -110,6 +119,9 @@ class SqliteStore:
             key = indexkey.ready(
                 self._folder.path, DATABASE, self._create, disk=self._disk, random=self._random
             )
+            size = self._path.stat().st_size
+            if size > _LARGE_BYTES:
+                _log.info("looking through %s, %d MB", DATABASE, size // 10**6)
             self._look(key)
             self._database.open()
         except BaseException:
@@ -154,6 +166,8 @@ class SqliteStore:
     def has(self, user: UserId) -> bool:
         """See RegistryStore."""
         blind = self._rest.blind(user)
+        if not self._doubtful:
+            return self._index.find(blind) is not None
         return self._database.row(_HAS, (self._number(blind), blind)) is not None
 
     def _number(self, blind: bytes) -> int:
@@ -173,7 +187,11 @@ class SqliteStore:
     async def register(self, record: Record) -> Registered:
         """See RegistryStore."""
         new = self._prepared(record)
-        return await self._database.write_gathered(self._register, new)
+        try:
+            return await self._database.write_gathered(self._register, new)
+        except WriteFailed:
+            self._doubtful = True
+            raise
 
     def _prepared(self, record: Record) -> _New:
         blind = self._rest.blind(record.user_id)
@@ -186,6 +204,7 @@ class SqliteStore:
         values: list[int | bytes] = []
         told: list[Registered] = []
         [last] = connection.execute(_COUNT).fetchone()
+        self._doubtful |= last < self._made  # whoever asked for those may have gone before they failed
         for record, blind, sealed in new:
             known = fresh.get(blind)
             if known is None and self._index.find(blind) is not None:
@@ -200,6 +219,7 @@ class SqliteStore:
             self._check_room(connection)
             for number, blind in enumerate(fresh, last + 1):
                 self._index.put(blind, number)
+        self._made = last + len(fresh)
         return told
 
     def _check_room(self, connection: Connection) -> None:
@@ -233,7 +253,11 @@ class SqliteStore:
     async def merge(self, records: Sequence[Record]) -> int:
         """See RegistryStore."""
         new = [self._prepared(record) for record in records]
-        return await self._database.write(partial(self._merge, new))
+        try:
+            return await self._database.write(partial(self._merge, new))
+        except WriteFailed:
+            self._doubtful = True
+            raise
 
     def _merge(self, new: Sequence[_New], connection: Connection) -> int:
         return self._register(new, connection).count(Registered.CREATED)

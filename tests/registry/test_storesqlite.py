@@ -213,10 +213,35 @@ async def test_invariant_5_what_the_disk_had_no_room_for_is_not_there_and_its_ro
     )
     assert [type(each) for each in told] == [WriteFailed, WriteFailed]
     assert (store.find(ALICE.id), store.has(ALICE.id), store.count) == (None, False, 0)
+    told = await asyncio.gather(
+        store.merge([record(ALICE)]), store._database.write(failing), return_exceptions=True
+    )
+    assert [type(each) for each in told] == [WriteFailed, WriteFailed]
+    assert store.has(ALICE.id) is False
     assert await store.register(record(BOB)) is Registered.CREATED, "in the row that was alice's"
     assert (store.find(ALICE.id), store.find(BOB.id)) == (None, record(BOB))
     assert await store.register(record(ALICE)) is Registered.CREATED
     assert store.find(ALICE.id) == record(ALICE)
+    await store.close()
+
+
+async def test_invariant_5_the_failure_of_a_caller_that_has_gone_is_noticed(folder: Path) -> None:
+    store = SqliteStore(folder)
+    store.open()
+
+    def failing(connection: Connection) -> None:
+        connection.execute("ROLLBACK")
+
+    gone = asyncio.create_task(store.register(record(ALICE)))
+    fails = asyncio.create_task(store._database.write(failing))
+    await asyncio.sleep(0)
+    gone.cancel()
+    assert [type(each) for each in await asyncio.gather(gone, fails, return_exceptions=True)] == [
+        asyncio.CancelledError,
+        WriteFailed,
+    ]
+    assert await store.register(record(BOB)) is Registered.CREATED
+    assert (store.has(ALICE.id), store.has(BOB.id)) == (False, True)
     await store.close()
 
 
