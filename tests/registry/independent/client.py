@@ -108,8 +108,9 @@ def solve(challenge: str, difficulty: int, candidates: Iterator[str] | None = No
 class Client:
     """Speaks to one registry over one connection after the other."""
 
-    def __init__(self, host: str, port: int, pepper: bytes) -> None:
-        self._host, self._port, self._pepper = host, port, pepper
+    def __init__(self, host: str, port: int, pepper: bytes, source: str = "127.0.0.1") -> None:
+        """`source` is the address of this machine's loopback network that calls."""
+        self._host, self._port, self._pepper, self._source = host, port, pepper, source
 
     def ask(
         self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None
@@ -117,7 +118,9 @@ class Client:
         """One request; a `body` that is no bytes is sent as JSON."""
         content = body if body is None or isinstance(body, bytes) else compact(body)
         sent = {} if content is None else {"Content-Type": "application/json"}
-        connection = http.client.HTTPConnection(self._host, self._port, timeout=_PATIENCE)
+        connection = http.client.HTTPConnection(
+            self._host, self._port, timeout=_PATIENCE, source_address=(self._source, 0)
+        )
         try:
             connection.request(method, path, body=content, headers=sent | dict(headers or {}))
             reply = connection.getresponse()
