@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from enigma_fed.wire.userid import UserId
 
 URL: Final = "https://registry.example:8443"
+_NAMED: Final = re.compile(r"(enigma-fed registry [a-z ]+) NAME\b")
 _HANDLE: Final = re.compile(r"[0-9a-fA-F]{64}", re.ASCII)
 
 
@@ -56,20 +59,15 @@ def tell_recovered(reached: Reached) -> None:
         output.talk(f"Warning: {path} was damaged; what is used comes from its copy.")
 
 
-class named_in_hints:  # noqa: N801 - reads as what it is at its place: `with named_in_hints(name, url):`
-    """Puts the name and the URL of a command into the hints of its errors."""
-
-    def __init__(self, name: str, url: str) -> None:
-        self._words = (("NAME", shlex.quote(name)), ("URL", shlex.quote(url)))
-
-    def __enter__(self) -> None:
-        """Nothing."""
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        """Complete the hint of an error that passes."""
-        if isinstance(error, EnigmaError):
-            for word, value in self._words:
-                error.hint = re.sub(rf"\b{word}\b", lambda _, value=value: value, error.hint)  # type: ignore[misc]
+@contextmanager
+def named_in_hints(name: str, url: str) -> Iterator[None]:
+    """Put the name and the URL of a command into the commands that the hints of its errors show."""
+    try:
+        yield
+    except EnigmaError as error:
+        hint = error.hint.replace("--url URL", f"--url {shlex.quote(url)}")
+        error.hint = _NAMED.sub(lambda found: f"{found[1]} {shlex.quote(name)}", hint)
+        raise
 
 
 @click.command(

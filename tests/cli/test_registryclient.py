@@ -86,6 +86,19 @@ def test_doing_it_twice_is_no_mistake_and_makes_no_new_keys(alice: Person) -> No
     assert [each["registry"] for each in shown["registrations"]] == [alice.registry.url]
 
 
+def test_hints_name_what_the_line_named(alice: Person) -> None:
+    wrong = said({"exists": "?"})
+    alice.registry.always["/resolve"] = wrong
+    broken = alice("resolve", "a name")
+    assert "whether that URL is a registry's" in broken.err
+    alice.registry.always.clear()
+    alice("register", "a name")
+    alice("resolve", "a name")
+    alice.registry.identities.clear()
+    gone = alice("resolve", "a name")
+    assert f"registry log 'a name' --url {alice.registry.url}" in gone.err
+
+
 def test_a_taken_name_is_a_conflict(alice: Person, bob: Person) -> None:
     alice("register", "alice")
     refused = bob("register", "alice")

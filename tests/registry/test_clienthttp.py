@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -167,9 +168,13 @@ async def test_nobody_listens() -> None:
             await http.ask("GET", "/nodes")
 
 
-async def test_a_name_that_nobody_knows() -> None:
+async def test_a_name_that_nobody_knows(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(*asked: object, **how: object) -> object:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
     async with connected(Place.parse("https://registry.invalid"), lambda place: direct_session(None)) as http:
-        with pytest.raises(RegistryUnreachable):
+        with pytest.raises(RegistryUnreachable, match="name is not known"):
             await http.ask("GET", "/nodes")
 
 
