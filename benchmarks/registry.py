@@ -186,11 +186,14 @@ class Device:
 async def run(folder: Path) -> list[Comparison]:
     """Measure all of it; `folder` is for the servers' files."""
     users = [User(number) for number in range(_USERS)]
+    plain = [User(number, bundled=False) for number in range(_USERS)]
     fresh = itertools.count(_USERS)
     async with AsyncExitStack() as stack:
         ours = await _start(stack, registry_server(folder))
         echo = await _start(stack, _floor("echo", folder))
         crypto = await _start(stack, _floor("crypto", folder))
+        unseal = await _start(stack, _floor("unseal", folder))
+        verify = await _start(stack, _floor("verify", folder))
         await ours.turn(iter([post("/register", user.register()) for user in users] * 2))
         kinds: dict[str, tuple[Server, Callable[[], Iterator[bytes]]]] = {
             "echo": (echo, lambda: _again(post("/resolve", user.resolve()) for user in users)),
@@ -198,6 +201,8 @@ async def run(folder: Path) -> list[Comparison]:
             "resolve": (ours, lambda: _made(users, lambda user: post("/resolve", user.resolve()))),
             "register": (ours, lambda: (post("/register", User(n).register()) for n in fresh)),
             "plain": (ours, lambda: (post("/register", User(n, bundled=False).register()) for n in fresh)),
+            "unseal": (unseal, lambda: _made(plain, lambda user: post("/register", user.register()))),
+            "verify": (verify, lambda: _made(users, lambda user: post("/register", user.register()))),
             "announce": (
                 ours,
                 lambda: _made(users, lambda user: post("/announce", user.announce(_now_ms()))),
@@ -228,48 +233,29 @@ async def _sample(
 
 
 def _compare(samples: dict[str, tuple[float, ...]]) -> list[Comparison]:
-    floor = "bare aiohttp + X25519, SQLite read, open and seal"
-    rows = [
-        _row(samples, "resolve", "crypto", "`/resolve`, server's CPU", floor, 1.15),
-        _row(
-            samples,
-            "plain",
-            "echo",
-            "durable `/register` without a bundle, server's CPU",
-            "bare aiohttp echo",
-            2.22,
-        ),
-        _row(
-            samples,
-            "register",
-            "echo",
-            "durable `/register` with a bundle, server's CPU",
-            "bare aiohttp echo",
-            2.22,
-        ),
-        _row(samples, "announce", "echo", "`/announce`, server's CPU", "bare aiohttp echo", None),
-    ]
-    if "device's announce" in samples:
-        rows += [
-            _row(
-                samples, "announce", "device's announce", "`/announce`, server's CPU", "stdiscosrv -http", 1.0
-            ),
-            _row(samples, "look-up", "device's look-up", "look-up, server's CPU", "stdiscosrv -http", 1.25),
-        ]
-    return rows
-
-
-def _row(
-    samples: dict[str, tuple[float, ...]],
-    ours: str,
-    floor: str,
-    name: str,
-    floor_name: str,
-    target: float | None,
-) -> Comparison:
-    return Comparison(
-        name=name, ours=samples[ours], floor=samples[floor], floor_name=floor_name, unit="µs", target=target
+    echo, discovery = "bare aiohttp echo", "stdiscosrv -http"
+    wanted = (
+        ("resolve", "crypto", "`/resolve`", "bare aiohttp + X25519, SQLite read, open, seal", 1.15),
+        ("plain", "echo", "durable `/register`, 0.6 KB", echo, 2.22),
+        ("register", "echo", "durable `/register`, 3.2 KB with a bundle", echo, 2.22),
+        ("plain", "unseal", "durable `/register`, 0.6 KB", "bare aiohttp + X25519, open", None),
+        ("register", "verify", "durable `/register`, 3.2 KB with a bundle", "the same + Ed25519", None),
+        ("announce", "echo", "`/announce`", echo, None),
+        ("announce", "device's announce", "`/announce`", discovery, 1.0),
+        ("look-up", "device's look-up", "look-up (`/check_user`)", discovery, 1.25),
     )
+    return [
+        Comparison(
+            name=f"{name}, server's CPU",
+            ours=samples[ours],
+            floor=samples[floor],
+            floor_name=floor_name,
+            unit="µs",
+            target=target,
+        )
+        for ours, floor, name, floor_name, target in wanted
+        if floor in samples
+    ]
 
 
 def _made(sources: list[User] | list[Device], make: Callable[..., bytes]) -> Iterator[bytes]:

@@ -7,11 +7,14 @@ KIND is one of:
 - `crypto`: the same, and what no answer to `/resolve` can do without: X25519 with a key that was never seen
   before, a key from it, one point read of SQLite, one sealed value opened and one sealed. Nothing is parsed
   but the two keys, by their place; the answer is as long as a real one.
+- `unseal`: the echo, and what `/register` cannot do without: X25519, a key from it, one sealed value opened.
+- `verify`: likewise, and one signature checked, which an identity with a bundle has.
 """
 
 from __future__ import annotations
 
 import asyncio
+import binascii
 import os
 import sqlite3
 import sys
@@ -21,6 +24,7 @@ from typing import Final
 
 import nacl.bindings
 from aiohttp import web
+from nacl.signing import SigningKey
 
 from benchmarks.registryusers import PEPPER, SERVER_SECRET, User
 from enigma_fed.wire import blake3hash
@@ -30,6 +34,9 @@ _LABEL: Final = b"enigma:registry:envelope:v1"
 _USERS: Final = 4096
 _HANDLE: Final = slice(11, 75)
 _REQUESTER: Final = slice(-66, -2)
+_SENDER: Final = slice(131, 195)
+_NONCE: Final = slice(206, 254)
+_CIPHERTEXT: Final = slice(270, -3)
 _TEXT_OF_AN_ANSWER: Final = 300
 """Bytes of an answer besides its ciphertext."""
 
@@ -75,8 +82,31 @@ class Crypto:
         return web.Response(body=bytes(_TEXT_OF_AN_ANSWER + len(answer) * 4 // 3), headers=_HEADERS)
 
 
+class Unseal:
+    """Opens what `/register` has to open; nothing is kept."""
+
+    def __init__(self, *, verify: bool) -> None:
+        self._signed = bytes(SigningKey(bytes(32)).sign(bytes(50))) if verify else None
+        self._signer = bytes(SigningKey(bytes(32)).verify_key)
+
+    async def __call__(self, request: web.BaseRequest) -> web.Response:
+        """Answer a compact body of `/register`."""
+        body = await request.read()
+        user, sender = bytes.fromhex(body[_HANDLE].decode()), bytes.fromhex(body[_SENDER].decode())
+        shared = nacl.bindings.crypto_scalarmult(SERVER_SECRET, sender)
+        key = blake3hash.digest(_LABEL + PEPPER + user + shared)
+        sealed = binascii.a2b_base64(body[_CIPHERTEXT])
+        nonce = bytes.fromhex(body[_NONCE].decode())
+        nacl.bindings.crypto_aead_xchacha20poly1305_ietf_decrypt(sealed, user, nonce, key)
+        if self._signed is not None:
+            nacl.bindings.crypto_sign_open(self._signed, self._signer)
+        return web.Response(body=b'{"ok":true}', headers=_HEADERS)
+
+
 def _handler(kind: str, folder: Path) -> Callable[[web.BaseRequest], Awaitable[web.Response]]:
-    return echo if kind == "echo" else Crypto(folder)
+    if kind == "crypto":
+        return Crypto(folder)
+    return echo if kind == "echo" else Unseal(verify=kind == "verify")
 
 
 async def _serve(kind: str, folder: Path) -> None:

@@ -36,7 +36,7 @@ from enigma_fed.registry.limiter import Bucket, Limiter
 from enigma_fed.registry.listener import JSON, RegistryListener
 from enigma_fed.registry.pow import ProofOfWork
 from enigma_fed.registry.routes import Route
-from enigma_fed.rpc.body import read_body
+from enigma_fed.rpc.body import body_at_hand, read_body
 from enigma_fed.rpc.httpreply import SERVER_NAME, HttpReply, UsualReplies
 from enigma_fed.wire import httpsig
 from enigma_fed.wire import registryreplies as replies
@@ -124,7 +124,10 @@ class HttpDoor:
             owes = self._admit(client, request, served)
             if served is None:
                 raise NotFoundHere if methods is None else MethodNotAllowed
-            body = b"" if served.route.reads is None else await _read(request)
+            body = b""
+            if served.route.reads is not None:
+                _check_kind(request)
+                body = body_at_hand(request) or await _read(request)
             if owes or served.pays:
                 self._check_work(request, served.route, argument, body)
             answer = await served.handler(Call(request, client, argument, body))
@@ -139,9 +142,13 @@ class HttpDoor:
     def _find(self, request: web.BaseRequest) -> tuple[Methods | None, str]:
         """What is served at the request's path, and the path's parameter."""
         table = self._table()
-        methods = table.exact.get(request.raw_path)
+        path = request.raw_path
+        methods = table.exact.get(path)
         if methods is not None:
             return methods, ""
+        head, _, argument = path.rpartition("/")
+        if argument.isalnum() and head in table.below:
+            return table.below[head], argument  # the usual case: nothing in it is written otherwise
         path = request.path
         head, _, argument = path.rpartition("/")
         return table.exact.get(path) or (table.below.get(head) if argument else None), argument
@@ -195,11 +202,15 @@ class HttpDoor:
         return Unavailable(_RETRY_AFTER_TROUBLE) if trouble else InternalFault()
 
 
-async def _read(request: web.BaseRequest) -> bytes:
-    """The body of a request that says it is JSON; raises UnsupportedMediaType, TooLarge, InputRefused."""
+def _check_kind(request: web.BaseRequest) -> None:
+    """Raise UnsupportedMediaType unless the request says, once, that its body is JSON."""
     kinds = request.headers.getall(httpsig.CONTENT_TYPE, ())
     if len(kinds) != 1 or (kinds[0] != JSON and kinds[0].lower() not in _CONTENT_TYPES):
         raise UnsupportedMediaType
+
+
+async def _read(request: web.BaseRequest) -> bytes:
+    """A body; raises UnsupportedMediaType, TooLarge, InputRefused."""
     try:
         return await read_body(request)
     except UnsupportedMedia:

@@ -74,10 +74,17 @@ class Presences:
         self.reannounce_after = max(1, self._ttl // 3)
         """Seconds after which an announcement should be repeated: two may get lost."""
 
-    def knows(self, user: UserId) -> bool:
-        """Whether a presence of that user holds: then it was looked up already that the user exists."""
-        entry = self._entries.get(user.value)
-        return entry is not None and entry.received + self._ttl > self._clock.boot()
+    def renew(self, user: UserId, addr: str, ts_ms: int, client: ClientKey) -> bool:
+        """The usual heartbeat: as `announce`, where a presence of that user by that client holds.
+
+        False: nothing was done, and the user may be unknown to the registry.
+        """
+        entry, now = self._entries.get(user.value), self._clock.boot()
+        if entry is None or entry.client != client or entry.received + self._ttl <= now:
+            return False
+        if entry.signed_ms is None:
+            self._write(entry, addr, ts_ms, now, int(self._clock.wall() * _MILLISECONDS))
+        return True
 
     def announce(
         self, user: UserId, addr: str, ts_ms: int, client: ClientKey, *, signed: bool = False
@@ -102,10 +109,13 @@ class Presences:
             entry = self._enter(user.value, client, now)
         elif entry.client != client:
             self._move(entry, client, now)
+        self._write(entry, addr, ts_ms, now, wall_ms)
+        entry.signed_ms = ts_ms if signed else None
+
+    def _write(self, entry: _Entry, addr: str, ts_ms: int, now: float, wall_ms: int) -> None:
         entry.addr = addr.strip()
         entry.ts_ms = ts_ms if ts_ms < wall_ms else wall_ms
         entry.received = now
-        entry.signed_ms = ts_ms if signed else None
 
     def find(self, user: UserId) -> PresenceRecord | None:
         """The user's presence, if one holds."""

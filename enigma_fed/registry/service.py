@@ -104,8 +104,9 @@ class Registry:
     def announce(self, body: bytes, client: ClientKey) -> bytes:
         """Note where a registered user is; of any other nothing is kept, and the answer does not tell."""
         said = Presence.decode(body)
-        if self.presences.knows(said.user) or self.identity_bytes(said.user) is not None:
-            self.presences.announce(said.user, said.address, said.ts_ms, client)
+        heartbeat = said.user, said.address, said.ts_ms, client
+        if not self.presences.renew(*heartbeat) and self.identity_bytes(said.user) is not None:
+            self.presences.announce(*heartbeat)
         return replies.OK
 
     async def sync(self, body: bytes) -> bytes:

@@ -10,6 +10,25 @@ from enigma_fed.base import limits
 from enigma_fed.base.rpc_errors import MalformedRequest, TooLarge, UnsupportedMedia
 
 
+def body_at_hand(request: web.BaseRequest) -> bytes | None:
+    """The body, if it came together with its head and nothing about it is unusual.
+
+    None: `read_body` reads it, or says what is wrong with it.
+    """
+    headers, content, length = request.headers, request.content, request.content_length
+    if (
+        not length
+        or length > limits.REQUEST_BYTES
+        or not content.is_eof()
+        or content.exception() is not None
+        or "Content-Encoding" in headers
+        or "Transfer-Encoding" in headers
+        or request.version != HttpVersion11
+    ):
+        return None
+    return content.read_nowait()
+
+
 async def read_body(request: web.BaseRequest) -> bytes:
     """The body; raises UnsupportedMedia, TooLarge, MalformedRequest (also when it does not come in time)."""
     if request.version > HttpVersion11:

@@ -31,13 +31,18 @@ class HttpReply(web.StreamResponse):
 
         `begin` is the head but for its length and end, where it is written already.
         """
-        super().__init__(status=status)
+        self._status = status  # all that is needed of StreamResponse.__init__, which takes longer than this
         self.body = body
         self._fields = fields
         self._date = date
         self._begin = begin
         self._stays: bool | None = None
         self._usual: web.Response | None = None
+
+    @property
+    def reason(self) -> str:
+        """The word for the status."""
+        return HTTPStatus(self._status).phrase
 
     @property
     def headers(self) -> CIMultiDict[str]:
@@ -68,7 +73,8 @@ class HttpReply(web.StreamResponse):
         self._stays = True
         writer = request.writer
         await writer.write(self._head() + self.body)
-        await writer.drain()
+        if request.protocol.writing_paused:
+            await writer.drain()
         return writer
 
     async def write_eof(self, data: bytes = b"") -> None:

@@ -49,10 +49,34 @@ def test_an_announcement_holds_from_its_arrival() -> None:
     assert _found(presences) == PresenceRecord(
         "https://home.example", arrived - 5000, arrived, arrived + TTL * 1000, signed=False
     )
-    assert presences.knows(_user(1))
     clock.advance(1)
     assert presences.find(_user(1)) is None
-    assert not presences.knows(_user(1))
+
+
+def test_a_heartbeat_renews_what_holds_and_nothing_else() -> None:
+    presences, clock = _presences()
+    made = _now_ms(clock)
+    assert not presences.renew(_user(1), "here", made, HOME), "who was never announced may not exist"
+    presences.announce(_user(1), "here", made, HOME)
+    assert not presences.renew(_user(1), "there", made, ELSEWHERE), "a share of another client is used"
+    assert _found(presences).addr == "here"
+    clock.advance(TTL - 1)
+    assert presences.renew(_user(1), " there ", made + 10**9, HOME)
+    assert _found(presences).addr == "there"
+    assert _found(presences).ts_ms == _now_ms(clock)
+    clock.advance(TTL)
+    assert not presences.renew(_user(1), "here", made, HOME), "it may have been revoked since"
+
+
+def test_a_heartbeat_leaves_a_signed_one_as_it_is() -> None:
+    presences, clock = _presences()
+    presences.announce(_user(1), "signed", _now_ms(clock), HOME, signed=True)
+    clock.advance(1)
+    assert presences.renew(_user(1), "forged", _now_ms(clock), HOME)
+    assert _found(presences).addr == "signed"
+    clock.advance(TTL - 1)
+    assert presences.find(_user(1)) is None
+    assert not presences.renew(_user(1), "forged", _now_ms(clock), HOME)
 
 
 def test_its_own_time_neither_lengthens_nor_shortens_it() -> None:
@@ -235,7 +259,8 @@ class _Playbook(RuleBasedStateMachine):
         number=st.integers(0, USERS), addr=st.sampled_from("abc"), client=st.sampled_from([HOME, ELSEWHERE])
     )
     def announce(self, number: int, addr: str, client: ClientKey) -> None:
-        self.presences.announce(_user(number), addr, 1, client)
+        if not self.presences.renew(_user(number), addr, 1, client):
+            self.presences.announce(_user(number), addr, 1, client)
         held = self._held(number)
         if held is None or held[2] is None:
             self.truth[number] = (addr, self.clock.boot(), None)

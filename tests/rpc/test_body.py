@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from unittest.mock import Mock
 
 import pytest
@@ -11,7 +12,7 @@ from aiohttp.test_utils import make_mocked_request
 
 from enigma_fed.base import limits
 from enigma_fed.base.rpc_errors import MalformedRequest, RpcError, TooLarge, UnsupportedMedia
-from enigma_fed.rpc.body import read_body
+from enigma_fed.rpc.body import body_at_hand, read_body
 
 
 async def request(
@@ -70,3 +71,32 @@ async def test_invariant_7_a_body_that_does_not_come_is_given_up(monkeypatch: py
     monkeypatch.setattr(limits, "READ_TIMEOUT", 0.01)
     with pytest.raises(MalformedRequest):
         await read_body(await request(b"half", ends=False, Content_Length="8"))
+
+
+async def test_a_body_at_hand_is_the_one_that_would_be_read() -> None:
+    assert body_at_hand(await request(b"{}", Content_Length="2")) == b"{}"
+    assert body_at_hand(await request(b"{", b"}", Content_Length="2")) == b"{}"
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        request,
+        lambda: request(b"", Content_Length="0"),
+        lambda: request(b"{", ends=False, Content_Length="2"),
+        lambda: request(b"{}", Transfer_Encoding="chunked"),
+        lambda: request(b"{}", Content_Length="2", Transfer_Encoding="gzip"),
+        lambda: request(b"{}", Content_Length="2", Content_Encoding="gzip"),
+        lambda: request(b"{}", Content_Length=str(limits.REQUEST_BYTES + 1)),
+        lambda: request(b"{}", Content_Length="2", version=HttpVersion(1, 0)),
+    ],
+    ids=["none", "empty", "not come yet", "chunks", "encoded", "compressed", "too large", "version"],
+)
+async def test_invariant_7_nothing_unusual_is_at_hand(made: Callable[[], Awaitable[web.BaseRequest]]) -> None:
+    assert body_at_hand(await made()) is None
+
+
+async def test_a_body_that_broke_off_is_not_at_hand() -> None:
+    broken = await request(b"{}", Content_Length="2")
+    broken.content.set_exception(web.RequestPayloadError("broken"))
+    assert body_at_hand(broken) is None
