@@ -12,7 +12,7 @@ import tomlkit
 from tomlkit.exceptions import TOMLKitError
 
 from enigma_fed.base.errors import ConfigError
-from enigma_fed.registry.configfile import is_weak
+from enigma_fed.registry.configfile import is_weak, parse
 
 Random = Callable[[int], bytes]
 """That many secret random bytes."""
@@ -136,6 +136,7 @@ def _retire(key: MutableMapping[str, Any], end_ms: int) -> None:
 
 
 def _parse(text: str) -> tomlkit.TOMLDocument:
+    parse(text.encode("utf-8"), "this")  # what a server would not read is not edited either
     try:
         return tomlkit.parse(text)
     except (TOMLKitError, ValueError, RecursionError) as error:

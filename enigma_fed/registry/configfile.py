@@ -76,7 +76,9 @@ class Place:
         self.warnings.append(f"{self.prefix}{key} in {self.file}: {text}")
 
     def resolve(self, text: str) -> Path:
-        """A path of the file: relative ones count from its folder."""
+        """A path of the file: relative ones count from its folder. Raises ConfigError."""
+        if "\0" in text:
+            raise ConfigError(f"a path in {self.file} holds a zero byte")
         return Path(os.path.normpath(self.file.absolute().parent / text))
 
 
@@ -315,11 +317,15 @@ def _storage(tables: CommonTables, place: Place) -> StorageSettings:
 
 
 def _pow(table: PowSettings, place: Place) -> PowSettings:
-    """Old files may hold any number where proof of work is off."""
-    if table.enabled and not 1 <= table.difficulty <= 30:
-        raise place.wrong("pow.difficulty", "must be from 1 to 30")
-    if table.enabled and not 1 <= table.ttl_seconds <= 3600:
-        raise place.wrong("pow.ttl_seconds", "must be from 1 to 3600")
+    """Old files may hold any number where proof of work is off; an onion may ask for it all the same."""
+    if not 1 <= table.difficulty <= 30:
+        if table.enabled:
+            raise place.wrong("pow.difficulty", "must be from 1 to 30")
+        table = msgspec.structs.replace(table, difficulty=PowSettings().difficulty)
+    if not 1 <= table.ttl_seconds <= 3600:
+        if table.enabled:
+            raise place.wrong("pow.ttl_seconds", "must be from 1 to 3600")
+        table = msgspec.structs.replace(table, ttl_seconds=PowSettings().ttl_seconds)
     return table
 
 

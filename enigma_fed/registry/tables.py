@@ -20,7 +20,7 @@ class EnvelopeKeyTable(Table, frozen=True, kw_only=True):
     x25519_private_key_hex: str | None = None
     x25519_private_key_file: str | None = None
     active: bool = False
-    not_after_epoch_ms: Annotated[int, Meta(ge=0)] | None = None
+    not_after_epoch_ms: Annotated[int, Meta(ge=0, le=2**63 - 1)] | None = None
 
 
 class EnvelopeTable(Table, frozen=True, kw_only=True):

@@ -153,6 +153,32 @@ async def test_a_new_certificate_serves_and_a_broken_one_leaves_the_one_before(
         await kids(alone.url, certificates.trusting())
 
 
+async def test_weakness_05_a_client_certificate_is_a_peers_credential_for_sync(
+    file: Path, certificates: Certificates
+) -> None:
+    with_tls(file, certificates)
+    text = file.read_text(encoding="utf-8")
+    file.write_text(f"allow_sync = true\n{text}", encoding="utf-8")
+    peer, no_peer = certificates.trusting(), certificates.trusting()
+    certificates.client_ca.issue_cert("peer@example.com").configure_cert(peer)
+
+    async def sync(url: str, tls: ssl.SSLContext) -> int:
+        async with (
+            aiohttp.ClientSession() as session,
+            session.post(f"{url}/sync", json={"identities": []}, ssl=tls) as reply,
+        ):
+            return reply.status
+
+    async with running(file) as alone:
+        assert await sync(alone.url, peer) == 401, "nobody verified it"
+    named = f'[tls]\nclient_ca_pem_path = "{certificates.client_ca_file()}"'
+    file.write_text(f"allow_sync = true\n{text}".replace("\n[tls]", f"\n{named}"), encoding="utf-8")
+    async with running(file) as alone:
+        assert await sync(alone.url, peer) == 200
+        with pytest.raises(aiohttp.ClientError):
+            await sync(alone.url, no_peer)
+
+
 async def test_what_waits_for_a_restart_is_named(file: Path, caplog: pytest.LogCaptureFixture) -> None:
     async with running(file) as alone:
         text = file.read_text(encoding="utf-8").replace("127.0.0.1:0", "127.0.0.2:0")

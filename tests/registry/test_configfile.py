@@ -12,7 +12,7 @@ from enigma_fed.base.errors import ConfigError, LooseModes
 from enigma_fed.base.limits import CONFIG_BYTES
 from enigma_fed.registry import configfile
 from enigma_fed.registry.configfile import Loaded
-from enigma_fed.registry.settings import RegistrySettings
+from enigma_fed.registry.settings import PowSettings, RegistrySettings
 
 NOW = 1_800_000_000_000
 PEPPER = bytes(range(1, 33)).hex()
@@ -124,6 +124,7 @@ def test_an_unknown_key_of_an_envelope_key_is_named_with_its_path(load: Load) ->
         ("[rate_limit]\nburst = 0\n", r"rate_limit\.burst in .* is not right"),
         ("[rate_limit]\nenabled = false\nper_ip_rps = 0\n", r"rate_limit\.per_ip_rps in .* is not right"),
         ('[storage]\nkind = "rocksdb"\n', r"storage\.kind in .* is not right"),
+        ('[storage]\npath = "a\\u0000b"\n', "a path in .* holds a zero byte"),
         ('[storage]\npath = " "\n', r"storage\.path in .* must name a folder"),
         ('[tls]\ncert_pem_path = "c.pem"\n', r"tls\.key_pem_path in .* is missing"),
         ('[tls]\nkey_pem_path = "k.pem"\n', r"tls\.cert_pem_path in .* is missing"),
@@ -142,11 +143,10 @@ def test_a_value_that_cannot_be_is_named_with_its_key(load: Load, text: str, why
         load(text + ENVELOPE)
 
 
-def test_numbers_of_a_proof_of_work_that_is_off_may_be_any(load: Load) -> None:
-    assert (
-        load("[pow]\nenabled = false\ndifficulty = 99\nttl_seconds = 0\n" + ENVELOPE).settings.pow.difficulty
-        == 99
-    )
+def test_numbers_of_a_proof_of_work_that_is_off_may_be_any_and_are_not_used(load: Load) -> None:
+    for difficulty, ttl in ((99, 0), (0, 10**30)):
+        off = load(f"[pow]\nenabled = false\ndifficulty = {difficulty}\nttl_seconds = {ttl}\n" + ENVELOPE)
+        assert off.settings.pow == PowSettings()
     settings = load("[pow]\nenabled = true\ndifficulty = 30\nttl_seconds = 3600\n" + ENVELOPE).settings
     assert (settings.pow.difficulty, settings.pow.ttl_seconds) == (30, 3600)
 
@@ -208,6 +208,10 @@ def test_a_certificate_means_tls_and_paths_count_from_the_files_folder(load: Loa
         (
             ENVELOPE.replace("active", "not_after_epoch_ms = -1, active"),
             "not_after_epoch_ms in .* is not right",
+        ),
+        (
+            ENVELOPE.replace("active", f"not_after_epoch_ms = {2**63}, active"),
+            "not_after_epoch_ms in .* is not",
         ),
         (
             ENVELOPE.replace('kid_hex = "0001020304050607",', ""),

@@ -15,6 +15,7 @@ from tests.fuzz.targets import (
     membership,
     plain,
     registry,
+    registryfile,
     signatures,
     stored,
     streams,
@@ -22,6 +23,7 @@ from tests.fuzz.targets import (
 
 _ROOMS: Final = (
     client, plain, identifiers, signatures, bodies, membership, local, streams, stored, registry,
+    registryfile,
 )  # fmt: skip
 TARGETS: Final[Mapping[str, Target]] = MappingProxyType(
     {target.name: target for room in _ROOMS for target in room.TARGETS}
