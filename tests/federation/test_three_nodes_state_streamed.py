@@ -51,7 +51,7 @@ async def later(network: StreamedNetwork, seconds: float) -> None:
 async def test_invariant_11_no_frame_shows_what_its_home_did_not_sign() -> None:
     counts = sum([await played(StreamedNetwork(seed), 60) for seed in range(3)], start=Counter[str]())
     assert all(counts[what] for what in ("streams", "frames", "starts", "delta", "full")), counts
-    assert sum(counts[what] for what in ("broken", "double", "damage", "swap")) > 2, counts
+    assert sum(counts[what] for what in ("broken", "double", "damage", "swap")) > 0, counts
     assert counts["healed"] == 3
 
 
