@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from enigma_fed.base.errors import EnigmaError, UsageError
+from enigma_fed.base.errors import Conflict, EnigmaError, UsageError
 from enigma_fed.cli.context import current
 from enigma_fed.cli.groups import Command, end_with
 from enigma_fed.cli.registryreach import Reach, Reached, reach_options
@@ -93,7 +93,8 @@ def register(name: str, hide_name: bool, reach: Reach) -> None:
     here = current()
     reached = Reached(here, reach)
     reached.must_have_pepper()
-    own, made = _own_or_new(reached, name, shows_name=not hide_name)
+    with named_in_hints(name, reached.url):
+        own, made = _own_or_new(reached, name, shows_name=not hide_name)
     if made:
         output.talk(
             f"New keys of {name} are in {reached.stores.path(own.user_id)}: keep a copy of that folder."
@@ -116,7 +117,14 @@ def _own_or_new(reached: Reached, name: str, *, shows_name: bool) -> tuple[OwnId
     user = handle_of(name)
     with reached.stores.locked():
         if reached.stores.owns(user):
-            return reached.stores.own(user), False
+            own = reached.stores.own(user)
+            if own.shows_name and not shows_name:
+                raise Conflict(
+                    "the identity of that name, which is here already, shows it",
+                    hint="Take another name, or move its file away, which this names: "
+                    "enigma-fed registry identity show NAME",
+                )
+            return own, False
         own = new_identity(name, os.urandom, time.time_ns() // 1_000_000, shows_name=shows_name)
         reached.stores.create(own)
         return own, True

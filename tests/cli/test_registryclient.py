@@ -233,6 +233,9 @@ def test_identities_of_ours(alice: Person) -> None:
     assert alice("identity", "create", "bob").exit_code == 0
     assert [each["name"] for each in alice("identity", "list", "--json").json] == ["alice", "bob"]
     alice("register", "alice")
+    shown = alice("register", "bob", "--hide-name")
+    assert shown.exit_code == 6
+    assert "identity show bob" in shown.err
     assert alice.registry.url in alice("identity", "list").out
     assert alice("resolve", "alice", "--json").json["name"] is None
 
