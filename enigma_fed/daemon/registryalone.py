@@ -93,7 +93,7 @@ class AloneRegistry:
         self._stack = AsyncExitStack()
         self._port: RegistryPort | None = None
         self._server: RegistryServer | None = None
-        self._watch = FileWatch(())
+        self._watch = FileWatch(loaded.files)
 
     @property
     def url(self) -> str:

@@ -85,11 +85,15 @@ class FileWatch:
     """Tells when files have changed: by name, size, time or by being another file."""
 
     def __init__(self, files: Iterable[Path]) -> None:
+        self._seen: dict[Path, tuple[int, ...] | None] = {}
         self.follow(files)
 
     def follow(self, files: Iterable[Path]) -> None:
-        """Watch these from here on, as they are now; blocks."""
-        self._seen = {path: _stamp(path) for path in files}
+        """Watch these from here on; blocks. One that is watched already counts as it was at the last look.
+
+        So what changes while files are read is noticed after that.
+        """
+        self._seen = {path: self._seen[path] if path in self._seen else _stamp(path) for path in files}
 
     def changed(self) -> bool:
         """Whether one is another than at the last look; blocks."""

@@ -115,6 +115,15 @@ def test_a_change_of_any_kind_is_seen_once(tmp_path: Path) -> None:
     assert not watch.changed()
 
 
+def test_a_change_while_the_files_are_read_is_seen_after_that(tmp_path: Path) -> None:
+    path, certificate = tmp_path / "registry.toml", tmp_path / "certificate"
+    watch = FileWatch([path])
+    path.write_text("new", encoding="utf-8")
+    watch.follow([path, certificate])
+    assert watch.changed()
+    assert not watch.changed()
+
+
 async def test_files_are_looked_at_every_few_seconds(tmp_path: Path) -> None:
     path, clock, tasks = tmp_path / "registry.toml", ManualClock(), Tasks()
     told: asyncio.Queue[None] = asyncio.Queue()
