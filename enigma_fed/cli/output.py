@@ -96,7 +96,8 @@ def progress(text: str, hanging: Callable[[], str] = str) -> Iterator[None]:
     From the second time on, after 10 s, what `hanging` knows is said with it. A drawn screen says it itself.
     """
     ctx = click.get_current_context(silent=True)
-    if ctx is not None and ctx.meta.get(_DRAWN):
+    meta = {} if ctx is None else ctx.meta
+    if meta.get(_DRAWN):
         yield
         return
     done = threading.Event()
@@ -108,7 +109,7 @@ def progress(text: str, hanging: Callable[[], str] = str) -> Iterator[None]:
             if done.wait(wait):
                 return
             parts = (f"{text} ({duration(time.monotonic() - started)}) …", more())
-            if not done.is_set():
+            if not done.is_set() and not meta.get(_DRAWN):
                 talk(" ".join(filter(None, parts)))
             more = hanging
 
@@ -125,6 +126,19 @@ def _waits() -> Iterator[float]:
     """Pauses before each line of progress."""
     yield from (PATIENCE, REMIND)
     yield from repeat(REMIND if sys.stderr.isatty() else _REMIND_A_FILE)
+
+
+@contextmanager
+def drawn() -> Iterator[None]:
+    """While something is drawn that moves, `progress` keeps silent."""
+    ctx = click.get_current_context(silent=True)
+    meta = {} if ctx is None else ctx.meta
+    before = meta.get(_DRAWN, False)
+    meta[_DRAWN] = True
+    try:
+        yield
+    finally:
+        meta[_DRAWN] = before
 
 
 @contextmanager

@@ -33,7 +33,7 @@ async def shown_solver(challenge: str, difficulty: int, seconds: float) -> str:
         TextColumn("{task.percentage:.0f} % of cases are solved by now"),
         TimeElapsedColumn(),
     )
-    with Progress(*columns, console=console, transient=True) as bar:
+    with output.drawn(), Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task("", total=1.0, bits=difficulty)
         return await powsolver.solve(
             challenge,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from threading import Event
 from typing import Any
 
+import click
 import pytest
 
 from enigma_fed.cli import output
@@ -60,4 +62,22 @@ def test_details_leave_out_what_has_no_value(capsys: pytest.CaptureFixture[str])
 def test_no_progress_is_shown_for_what_is_quick(capsys: pytest.CaptureFixture[str]) -> None:
     with output.progress("waiting"):
         pass
+    assert capsys.readouterr().err == ""
+
+
+def test_progress_keeps_silent_while_something_is_drawn(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its lines would stand in the middle of the drawing."""
+    draws, silent = Event(), Event()
+
+    def waits() -> Iterator[float]:
+        assert draws.wait(20)
+        yield from (0.0, 0.0)
+        silent.set()
+
+    monkeypatch.setattr(output, "_waits", waits)
+    with click.Context(click.Command("any")), output.progress("waiting"), output.drawn():
+        draws.set()
+        assert silent.wait(20)
     assert capsys.readouterr().err == ""
