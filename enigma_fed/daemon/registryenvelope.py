@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -70,9 +68,7 @@ def rotate(path: Path, random: Random, now_ms: int, overlap_ms: int) -> str:
         """A file beside the one of the key before, for the same owner."""
         name = str(Path(before).with_name(f"envelope-{kid}.key"))
         target = path.absolute().parent / name
-        registryfiles.create(target, f"{digits}\n")
-        if status is not None and (status.st_uid, status.st_gid) != (os.geteuid(), os.getegid()):
-            shutil.chown(target, status.st_uid, status.st_gid)
+        registryfiles.create(target, f"{digits}\n", status)
         return name
 
     return registryfiles.edit(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 import stat
 from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
@@ -22,13 +21,14 @@ _KEPT: Final = 0o640
 """Of its mode a file with secrets keeps what its owner gave to its group."""
 
 
-def create(path: Path, text: str) -> None:
-    """Write a new file (0600), durable on return; the folder above must be there.
+def create(path: Path, text: str, owner: os.stat_result | None = None) -> None:
+    """Write a new file (0600), durable on return, for the owner of another one if that is given.
 
-    Raises AlreadyInitialised, WriteFailed.
+    The folder above must be there. Raises AlreadyInitialised, WriteFailed.
     """
+    disk = Disk() if owner is None else _OwnersDisk(owner, modes.FILE_MODE)
     try:
-        Disk().create(path, text.encode("utf-8"))
+        disk.create(path, text.encode("utf-8"))
     except FileExistsError:
         raise AlreadyInitialised(f"{path} exists") from None
 
@@ -39,17 +39,52 @@ def edit(path: Path, change: Callable[[str], tuple[str, T]]) -> T:
     Owner and group stay, others get nothing. Gives what `change` says beside the text. Raises what it raises,
     ConfigError, WriteFailed, LockBusy.
     """
-    real, disk = path.resolve(), Disk()
-    _read(real)  # the lock would make the folders above a file that is not there
-    with disk.locked(real.with_name(f"{real.name}.lock"), _LOCK_WAIT):
-        text, status = _read(real)
+    real = path.resolve()
+    _, status = _read(real)
+    disk = _OwnersDisk(status, stat.S_IMODE(status.st_mode) & _KEPT)
+    lock = real.with_name(f"{real.name}.lock")
+    disk.make_lock(lock)
+    with disk.locked(lock, _LOCK_WAIT):
+        text, _ = _read(real)
         try:
             changed, result = change(text)
         except ConfigError as error:
             raise ConfigError(f"{path}: {error.detail}", hint=error.hint) from None
         if changed != text or status.st_mode & ~_KEPT & 0o777:
-            _replace(disk, real, changed.encode("utf-8"), status)
+            disk.replace(real, changed.encode("utf-8"))
     return result
+
+
+class _OwnersDisk(Disk):
+    """Makes files for the owner of another one: root may work in the folder of a service with its own user.
+
+    By descriptor, never by name: whoever owns the folder could have put another file under a name meanwhile.
+    """
+
+    def __init__(self, status: os.stat_result, mode: int) -> None:
+        self._owner = (status.st_uid, status.st_gid)
+        self._mode = mode
+
+    def open_new(self, path: Path) -> int:
+        """Make an empty file and open it for writing."""
+        descriptor = super().open_new(path)
+        try:
+            if self._owner != (os.geteuid(), os.getegid()):
+                os.fchown(descriptor, *self._owner)
+            os.fchmod(descriptor, self._mode)
+        except OSError:
+            os.close(descriptor)
+            raise
+        return descriptor
+
+    def make_lock(self, path: Path) -> None:
+        """An empty file, if there is none; raises WriteFailed."""
+        try:
+            self.close(self.open_new(path))
+        except FileExistsError:
+            return
+        except OSError as error:
+            raise WriteFailed(f"{path}: {error.strerror or error}") from error
 
 
 def _read(path: Path) -> tuple[str, os.stat_result]:
@@ -65,20 +100,6 @@ def _read(path: Path) -> tuple[str, os.stat_result]:
         return data.decode("utf-8"), status
     except UnicodeDecodeError:
         raise ConfigError(f"{path} is not TOML: it is no UTF-8") from None
-
-
-def _replace(disk: Disk, path: Path, data: bytes, status: os.stat_result) -> None:
-    temporary = path.with_name(f"{path.name}.tmp")
-    try:
-        disk.write_new(temporary, data)
-        if (status.st_uid, status.st_gid) != (os.geteuid(), os.getegid()):
-            shutil.chown(temporary, status.st_uid, status.st_gid)
-        temporary.chmod(stat.S_IMODE(status.st_mode) & _KEPT)
-        disk.rename(temporary, path)
-        disk.sync_folder(path.parent)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise WriteFailed(f"{path}: {error.strerror or error}") from error
 
 
 class FileWatch:

@@ -42,6 +42,22 @@ def test_invariant_8_an_edit_keeps_what_the_group_may_and_takes_the_rest_away(
     assert path.stat().st_mode & 0o777 == kept
 
 
+def test_what_root_writes_beside_anothers_file_is_that_users_too(tmp_path: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root can write for another user")
+    path = tmp_path / "registry.toml"
+    path.write_text("one\n", encoding="utf-8")
+    os.chown(path, 12_345, 12_346)
+    path.chmod(0o640)
+    registryfiles.edit(path, added)
+    registryfiles.create(tmp_path / "key", "digits", path.stat())
+    found = {each.name: each.stat() for each in tmp_path.iterdir()}
+    assert found.keys() == {"registry.toml", "registry.toml.lock", "key"}
+    assert {(each.st_uid, each.st_gid) for each in found.values()} == {(12_345, 12_346)}
+    assert found["registry.toml"].st_mode & 0o777 == 0o640
+    assert found["key"].st_mode & 0o777 == 0o600
+
+
 def test_an_edit_through_a_link_changes_the_file_that_it_leads_to(tmp_path: Path) -> None:
     (tmp_path / "real").mkdir()
     path = tmp_path / "real" / "registry.toml"
@@ -66,6 +82,18 @@ def test_invariant_5_an_edit_that_fails_leaves_the_file_as_it_was(
         registryfiles.edit(path, added)
     assert path.read_text(encoding="utf-8") == "one\n"
     assert not path.with_name("registry.toml.tmp").exists()
+
+
+def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "registry.toml"
+    path.write_text("one\n", encoding="utf-8")
+
+    def refused(*_: object) -> int:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Disk, "open_new", refused)
+    with pytest.raises(WriteFailed, match="Permission denied"):
+        registryfiles.edit(path, added)
 
 
 def test_what_cannot_be_read_is_not_edited(tmp_path: Path) -> None:

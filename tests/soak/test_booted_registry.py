@@ -72,6 +72,7 @@ def test_a_rotated_key_is_taken_over_without_a_restart_or_a_reload(box: Machine)
 def test_root_rotates_the_key_and_the_file_stays_its_owners(box: Machine) -> None:
     box.run(PROGRAM, "registry", "rotate-key", "--config", CONFIG)
     assert box.run("stat", "-c", "%a %U %G", CONFIG).split() == ["600", NAME, NAME]
+    assert box.run("find", FOLDER, "!", "-user", NAME) == "", "the lock's file too"
     until(lambda: len(kids(box)) == 3, "the newest key is told")
 
 
