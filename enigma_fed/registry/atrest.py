@@ -7,6 +7,7 @@ and how large each is, and cannot tell whether a name is among them.
 from __future__ import annotations
 
 import hashlib
+import zlib
 from typing import Final
 
 import nacl.bindings
@@ -16,8 +17,10 @@ from enigma_fed.base.errors import StoreDamaged
 from enigma_fed.wire.userid import UserId
 
 KEY_BYTES: Final = 32
-BLIND_BYTES: Final = 16
-"""128 bits under a secret key: two of a thousand million handles meet once in 10^20 registries."""
+_DIGEST_BYTES: Final = 12
+"""96 bits under a secret key: two of four million handles meet in one of 10^16 registries."""
+BLIND_BYTES: Final = _DIGEST_BYTES + 4
+"""The digest and its CRC-32: of a row whose index a disk garbled nobody would notice that it is missing."""
 NONCE_BYTES: Final = nacl.bindings.crypto_aead_xchacha20poly1305_ietf_NPUBBYTES
 OVERHEAD: Final = NONCE_BYTES + nacl.bindings.crypto_aead_xchacha20poly1305_ietf_ABYTES
 """Bytes that a sealed value is larger than what is in it."""
@@ -28,18 +31,27 @@ def subkey(index_key: bytes, purpose: bytes) -> bytes:
     return hashlib.blake2b(key=index_key, person=purpose, digest_size=KEY_BYTES).digest()
 
 
+def is_sound(blind: bytes) -> bool:
+    """Whether these are the bytes of a blind index, of whatever key."""
+    return (
+        len(blind) == BLIND_BYTES
+        and zlib.crc32(blind[:_DIGEST_BYTES]).to_bytes(4, "big") == blind[_DIGEST_BYTES:]
+    )
+
+
 class AtRest:
     """Blind indices and sealed values under one `index.key`."""
 
     def __init__(self, index_key: bytes) -> None:
-        self._index = hashlib.blake2b(key=subkey(index_key, b"efed-reg-blind"), digest_size=BLIND_BYTES)
+        self._index = hashlib.blake2b(key=subkey(index_key, b"efed-reg-blind"), digest_size=_DIGEST_BYTES)
         self._seal = subkey(index_key, b"efed-reg-seal")
 
     def blind(self, user: UserId) -> bytes:
         """The blind index of a handle, 16 bytes."""
         hashed = self._index.copy()
         hashed.update(user.value)
-        return hashed.digest()
+        digest = hashed.digest()
+        return digest + zlib.crc32(digest).to_bytes(4, "big")
 
     def seal(self, place: bytes, plain: bytes, nonce: bytes) -> bytes:
         """`plain`, that opens in this place alone; `nonce` is 24 random bytes."""

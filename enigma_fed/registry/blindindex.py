@@ -14,12 +14,10 @@ _BUCKETS: Final = 1 << 16
 _REST: Final = BLIND_BYTES - 2
 _ROW: Final = 4
 _ENTRY: Final = _REST + _ROW
-ROW_MAX: Final = 2 ** (8 * _ROW) - 1
-"""The largest number of a row."""
 
 
 class BlindIndex:
-    """Rows from 1 to ROW_MAX. One thread puts, another one may find meanwhile."""
+    """Rows from 1 to 2^32 - 1. One thread puts, another one may find meanwhile."""
 
     def __init__(self) -> None:
         self._buckets: list[bytearray | None] = [None] * _BUCKETS

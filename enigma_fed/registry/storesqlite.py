@@ -19,8 +19,8 @@ from enigma_fed.base import registry_limits
 from enigma_fed.base.errors import StoreDamaged, WireError, WriteFailed
 from enigma_fed.base.registry_errors import Unavailable
 from enigma_fed.registry import indexkey
-from enigma_fed.registry.atrest import BLIND_BYTES, NONCE_BYTES, AtRest
-from enigma_fed.registry.blindindex import ROW_MAX, BlindIndex
+from enigma_fed.registry.atrest import NONCE_BYTES, AtRest, is_sound
+from enigma_fed.registry.blindindex import BlindIndex
 from enigma_fed.registry.folder import RegistryFolder
 from enigma_fed.registry.sledfolder import DATABASE
 from enigma_fed.registry.store import (
@@ -143,16 +143,18 @@ class SqliteStore:
             with sqlitefile.reading(self._path) as connection:
                 found = connection.execute("SELECT value FROM mark").fetchone()
                 indexkey.check_mark(self._folder.path, key, None if found is None else found[0])
-                for row in connection.execute("SELECT id, blind FROM identity"):
+                for row in connection.execute("SELECT id, blind FROM identity ORDER BY id"):
                     self._note(*row)
         except StoreDamaged:
             sqlitefile.check(self._path, SCHEMA, disk=self._disk)  # may know better what is wrong
             raise
 
-    def _note(self, row: int, blind: bytes) -> None:
-        """One row that is there at the start."""
-        if len(blind) != BLIND_BYTES or not 0 < row <= ROW_MAX or self._index.find(blind) is not None:
-            raise StoreDamaged(f"{self._path}: a row or its index is there twice, or none of ours")
+    def _note(self, row: int, blind: object) -> None:
+        """One row that is there at the start; none is ever deleted, a failed one's number is used again."""
+        if row != self._index.entries + 1:
+            raise StoreDamaged(f"{self._path}: rows are missing before row {row}")
+        if not isinstance(blind, bytes) or not is_sound(blind) or self._index.find(blind) is not None:
+            raise StoreDamaged(f"{self._path}: the index of row {row} was changed by something else")
         self._index.put(blind, row)
 
     def find(self, user: UserId) -> Record | None:

@@ -250,8 +250,10 @@ async def test_invariant_5_the_failure_of_a_caller_that_has_gone_is_noticed(fold
     [
         "INSERT INTO identity (blind, sealed) SELECT blind, sealed FROM identity",
         "UPDATE identity SET blind = x'00'",
+        "UPDATE identity SET blind = zeroblob(16) WHERE id = 2",
         "UPDATE identity SET id = -id",
-        "UPDATE identity SET id = id + 4294967296",
+        "UPDATE identity SET id = id + 1 WHERE id = 2",
+        "DELETE FROM identity WHERE id = 1",
     ],
 )
 async def test_invariant_5_rows_that_are_none_of_ours_are_refused_at_the_start(

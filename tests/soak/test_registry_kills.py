@@ -1,6 +1,7 @@
 """A registry under load, killed a thousand times, and cut off from power after every write: nothing is lost.
 
-REGISTRY_KILLS and REGISTRY_LOAD say how many kills, and how many registrations the power is cut in.
+REGISTRY_KILLS, REGISTRY_LOAD and REGISTRY_FLIPS say how many kills, how many registrations the power is cut
+in, and how many databases are garbled.
 """
 
 from __future__ import annotations
@@ -19,10 +20,12 @@ import pytest
 
 from enigma_fed.registry.storesqlite import SqliteStore
 from tests.registry.test_power_cuts import recorded, replayed
+from tests.registry.test_storesqlite_garbled import garbled
 from tests.support import registryload
 
 KILLS: Final = int(os.environ.get("REGISTRY_KILLS", "1000"))
 LOAD: Final = int(os.environ.get("REGISTRY_LOAD", "260"))
+FLIPS: Final = int(os.environ.get("REGISTRY_FLIPS", "2000"))
 PATIENCE: Final = 60.0
 _LONGEST: Final = 0.06
 """Seconds of work before a kill."""
@@ -113,6 +116,12 @@ async def test_invariant_5_power_cuts_after_every_write_lose_no_acknowledged_reg
         f"power cuts of a registry: {LOAD} registrations, {counts.points} points, {counts.states} states, "
         f"0 acknowledged changes lost, {time.monotonic() - begun:.0f} s"
     )
+
+
+@pytest.mark.timeout(3600)
+async def test_invariant_5_whatever_is_garbled_no_answer_is_another(tmp_path: Path) -> None:
+    refused = await garbled(tmp_path, FLIPS)
+    print(f"garbled registry.db: {FLIPS} files, {refused} refused at the start, 0 wrong answers")
 
 
 @pytest.mark.timeout(3600)
