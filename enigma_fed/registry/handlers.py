@@ -29,6 +29,8 @@ class Handlers:
         self._peers = peers
         self._work = work
         self._document = b""
+        self._again: tuple[int, Mapping[str, str]] = (0, MappingProxyType({}))
+        """When to announce again, in seconds, and the field that tells it."""
         self._by_name: Mapping[str, Handler] = MappingProxyType(
             {
                 "register": self._register,
@@ -78,7 +80,10 @@ class Handlers:
 
     async def _announce(self, call: Call) -> Answer:
         body = self._registry.announce(call.body, call.client)
-        return Answer(body, {"Reannounce-After": str(self._registry.presences.reannounce_after)})
+        after = self._registry.presences.reannounce_after
+        if self._again[0] != after:
+            self._again = after, MappingProxyType({"Reannounce-After": str(after)})
+        return Answer(body, self._again[1])
 
     async def _sync(self, call: Call) -> bytes:
         if not self._registry.settings.allow_sync:

@@ -98,20 +98,28 @@ class UsualReplies:
         self._second = -1
         self._date = ""
         self._begin = b""
+        self._more: Mapping[str, str] | None = None
+        self._fields_with_more = fields
+        self._begin_with_more = b""
 
     def reply(self, body: bytes, now: float, more: Mapping[str, str] = _NO_FIELDS) -> HttpReply:
-        """A reply with these fields and `more`; `now` is Unix time in seconds."""
+        """A reply with these fields and `more`, which nobody changes; `now` is Unix time in seconds.
+
+        With the same object as `more` the head is not written again either.
+        """
         date = self.date(now)
         if not more:
             return HttpReply(HTTPStatus.OK, body, self._fields, date, self._begin)
-        begin = self._begin + _lines(more).encode("ascii")
-        return HttpReply(HTTPStatus.OK, body, {**self._fields, **more}, date, begin)
+        if more is not self._more:
+            self._more, self._fields_with_more = more, {**self._fields, **more}
+            self._begin_with_more = self._begin + _lines(more).encode("ascii")
+        return HttpReply(HTTPStatus.OK, body, self._fields_with_more, date, self._begin_with_more)
 
     def date(self, now: float) -> str:
         """The date as HTTP writes it."""
         second = int(now)
         if second != self._second:
-            self._second, self._date = second, formatdate(second, usegmt=True)
+            self._second, self._date, self._more = second, formatdate(second, usegmt=True), None
             self._begin = f"HTTP/1.1 200 OK\r\n{_lines(self._fields)}Date: {self._date}\r\n".encode("ascii")
         return self._date
 

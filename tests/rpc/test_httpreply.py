@@ -86,3 +86,14 @@ async def test_usual_replies_are_the_same_from_a_head_that_is_written_once_a_sec
         assert dict(replies.reply(b"{}", now, more).headers) == {**FIELDS, **more}
         plain = await received(HttpReply(200, b"{}", {**FIELDS, **more}, date), ASKED)
         assert sorted(answer.split(b"\r\n")) == sorted(plain.split(b"\r\n"))
+
+
+async def test_other_fields_are_never_those_of_the_reply_before() -> None:
+    replies = UsualReplies(FIELDS)
+    for more in ({"A": "1"}, {"A": "2"}, {}, {"B": "1"}):
+        reply = replies.reply(b"{}", 1_800_000_000.0, more)
+        assert dict(reply.headers) == {**FIELDS, **more}
+        answer = await received(reply, ASKED)
+        assert [name in answer for name in (b"A: 1", b"A: 2", b"B: 1")] == [
+            more == each for each in ({"A": "1"}, {"A": "2"}, {"B": "1"})
+        ]
