@@ -77,7 +77,7 @@ def _registry(registry: RegistryView | None) -> str:
         return f"not running: {registry.trouble}"
     scheme = "https" if registry.tls else "http"
     where = f"{scheme}://{registry.listen}" if registry.listen else "no port of this machine"
-    return f"{where}, {registry.identities} identities"
+    return f"{where}, {registry.identities} {'identity' if registry.identities == 1 else 'identities'}"
 
 
 def _peers(view: StatusView) -> str:

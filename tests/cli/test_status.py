@@ -91,7 +91,7 @@ def test_what_strangers_reach_is_told(public: PublicOnionView | None, said: str)
         (None, ""),
         (REGISTRY, "http://127.0.0.1:8443, 3 identities"),
         (replace(REGISTRY, tls=True), "https://127.0.0.1:8443, 3 identities"),
-        (replace(REGISTRY, listen=None), "no port of this machine, 3 identities"),
+        (replace(REGISTRY, listen=None, identities=1), "no port of this machine, 1 identity"),
         (replace(REGISTRY, running=False, trouble="it is locked"), "not running: it is locked"),
     ],
 )

@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import aiohttp
@@ -23,6 +24,7 @@ from enigma_fed.wire.envelope import Envelope
 from enigma_fed.wire.publicidentity import PublicIdentity
 from enigma_fed.wire.registrybodies import RegisterRequest, ResolveRequest
 from enigma_fed.wire.views import StatusView
+from tests.cli.fakes import invoke
 from tests.support.registryusers import User
 from tests.support.tornet import TorNetwork
 
@@ -161,6 +163,31 @@ def sealed(user: User, server: bytes) -> Envelope:
     key = envelopes.envelope_key(PEPPER, user.id, envelopes.shared_secret(ephemeral, server, ""))
     inside = envelopes.seal(key, user.id, nonce, user.identity().encode())
     return Envelope(bytes.fromhex(KID), envelopes.public_key(ephemeral), nonce, inside)
+
+
+async def test_the_command_line_registers_and_finds_there(reached: Reached, tmp_path: Path) -> None:
+    """By way of a tor that is not this node's; the first call may come before the onion is known there."""
+    assert reached.status.public is not None
+    pepper = tmp_path / "pepper"
+    pepper.write_text(PEPPER.hex(), encoding="utf-8")
+    pepper.chmod(0o600)
+    where = ("--url", f"http://{reached.status.public.onion}:{PORT}", "--pepper-file", str(pepper))
+    flags = (*where, "--socks", str(await reached.visitor.socks()), "--data-dir", str(tmp_path / "data"))
+
+    async def run(*words: str) -> Any:
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                found = await asyncio.to_thread(invoke, "registry", *words, *flags, "--json")
+                if found.exit_code not in (3, 75):
+                    break
+                await asyncio.sleep(1)
+        assert found.exit_code == 0, found.err
+        return found.json
+
+    await run("register", "bob")
+    assert (await run("check", "bob"))["exists"] is True
+    found = await run("resolve", "bob")
+    assert (found["name"], found["prekey"] is None) == ("bob", False)
 
 
 async def test_one_circuit_that_asks_too_much_is_refused_and_another_is_served(

@@ -27,6 +27,7 @@ from tests.support import secrets
 from tests.support.secrets import Secret
 
 PATIENCE = 60.0
+OFF = 'mode = "off"'
 _CONFIG = """\
 [node]
 name = "{name}"
@@ -36,6 +37,10 @@ listen = "127.0.0.1:0"
 listen = "127.0.0.1:0"
 [tor]
 {tor}
+[registry]
+enabled = {registry}
+listen = "127.0.0.1:0"
+onion = true
 [federation]
 poll_interval = 5
 [log]
@@ -74,7 +79,8 @@ class House:
         self.name = name
         self.data_dir = life.folder / name
         self.config = life.folder / f"{name}.toml"
-        self.config.write_text(_CONFIG.format(name=name, tor=tor, form=form))
+        registry = "true" if tor != OFF else "false"
+        self.config.write_text(_CONFIG.format(name=name, tor=tor, form=form, registry=registry))
         self.paths = resolve_paths(str(self.data_dir), str(self.config), os.environ)
         self.process: subprocess.Popen[bytes] | None = None
         self.output = life.folder / f"{name}.output"
@@ -151,7 +157,7 @@ class Life:
     def board(self) -> Path:
         return self.folder / "board"
 
-    def house(self, name: str, *, tor: str = 'mode = "off"', form: str = "text") -> House:
+    def house(self, name: str, *, tor: str = OFF, form: str = "text") -> House:
         """A new home, made by `init`."""
         house = House(self, name, tor=tor, form=form)
         self.houses.append(house)
@@ -220,6 +226,7 @@ def live(life: Life, tor: str) -> None:
     life.code(barn)  # made while no agent runs
     for house in life.houses:
         house.start()
+    host(life, attic)
     join(life, attic, cellar, barn)
     mistakes(life, attic, cellar)
     everyday(attic, cellar)
@@ -238,6 +245,28 @@ def live(life: Life, tor: str) -> None:
         house.stop()
     life.secrets += life.drawn()
     life.look_at_files()
+
+
+def host(life: Life, house: House) -> None:
+    """The registry that the home hosts, and what somebody may send to it; it may tell its own DID."""
+    wait("the registry is up", lambda: bool(house.must("status", "--json").json["registry"]["running"]))
+    status = house.must("status", "--json").json
+    life.onions.append(status["public"]["onion"])
+    life.secrets += secrets.of_registry(house.name, house.data_dir)
+    registry, own = f"http://{status['registry']['listen']}", status["registry"]["did"].encode()
+    for target in ("/nodes", "/resolve", "/register", "/announce", "/sync", "/v1/registry", "/v1/log", "/x"):
+        for body in (None, b"{}", b'{"handle": 5', b"\0" * 4096):
+            request = urllib.request.Request(registry + target, body, {"Content-Type": "application/json"})
+            life.told.append((f"{house.name} registry {target}", answered(request).replace(own, b"")))
+
+
+def answered(request: urllib.request.Request) -> bytes:
+    """What anybody gets for this request."""
+    try:
+        with urllib.request.urlopen(request, timeout=PATIENCE) as response:
+            return bytes(response.read())
+    except HTTPError as error:
+        return error.read()
 
 
 def join(life: Life, attic: House, cellar: House, barn: House) -> None:
@@ -327,12 +356,7 @@ def watch(*houses: House) -> None:
         for target in ("/healthz", "/readyz", "/metrics", "/", "/rpc/v1"):
             for accept in ("*/*", "application/json", "application/openmetrics-text"):
                 request = urllib.request.Request(f"http://{address}{target}", headers={"Accept": accept})
-                try:
-                    with urllib.request.urlopen(request, timeout=PATIENCE) as response:
-                        text = response.read()
-                except HTTPError as error:
-                    text = error.read()
-                house.life.told.append((f"{house.name} {target} {accept}", text))
+                house.life.told.append((f"{house.name} {target} {accept}", answered(request)))
 
 
 def strangers(house: House) -> None:

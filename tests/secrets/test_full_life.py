@@ -26,7 +26,11 @@ SHOW_CODES = {("invite", "create"), ("invite", "list"), ("invite", "accept"), ("
 PLACES = {
     "node.key": ("node",),
     "onion.key": ("onion",),
-    "hs_ed25519_secret_key": ("onion",),
+    "hs_ed25519_secret_key": ("onion", "public"),
+    "public.key": ("public", "drawn"),
+    "registry.key": ("registry", "drawn"),
+    "index.key": ("index key",),
+    "envelope.toml": ("envelope secret", "drawn"),
     "control_auth_cookie": ("control cookie",),
     "invites.json": ("code", "token"),
     "invites.json.bak": ("code", "token"),

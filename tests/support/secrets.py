@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import tomllib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,17 +66,35 @@ def of_token(name: str, token: str) -> Secret:
 
 def of_node(name: str, data_dir: Path) -> list[Secret]:
     """The keys of a node, from its files."""
-    found: list[Secret] = []
-    for what, path in (("node", data_dir / "identity/node.key"), ("onion", data_dir / "tor/onion.key")):
-        text = path.read_bytes()
-        seed = pem.decode_seed(text)
-        found += [of_bytes(f"{name} {what} key", seed), Secret(f"{name} {what} PEM", (text.splitlines()[1],))]
-        if what == "onion":
-            expanded = OnionKey(seed).expanded
-            found += [
-                of_bytes(f"{name} onion key, half {half}", expanded[half : half + 32]) for half in (0, 32)
-            ]
-    return found
+    onion = data_dir / "tor/onion.key"
+    return [*of_key(f"{name} node", data_dir / "identity/node.key"), *of_onion(f"{name} onion", onion)]
+
+
+def of_registry(name: str, data_dir: Path) -> list[Secret]:
+    """What a hosted registry keeps: its keys, its pepper, and the key of the onion for strangers."""
+    folder = data_dir / "registry"
+    text = (folder / "envelope.toml").read_text()
+    envelope = tomllib.loads(text)["envelope"]
+    hexadecimal = [envelope["pepper_hex"], *(key["x25519_private_key_hex"] for key in envelope["keys"])]
+    return [
+        *of_onion(f"{name} public", data_dir / "tor/public.key"),
+        *of_key(f"{name} registry", folder / "registry.key"),
+        of_bytes(f"{name} index key", (folder / "index.key").read_bytes()),
+        *(of_bytes(f"{name} envelope secret", bytes.fromhex(digits)) for digits in hexadecimal),
+    ]
+
+
+def of_key(name: str, path: Path) -> list[Secret]:
+    """An Ed25519 key, from its PEM file."""
+    text = path.read_bytes()
+    return [of_bytes(f"{name} key", pem.decode_seed(text)), Secret(f"{name} PEM", (text.splitlines()[1],))]
+
+
+def of_onion(name: str, path: Path) -> list[Secret]:
+    """The key of an onion, also in tor's own form."""
+    expanded = OnionKey(pem.decode_seed(path.read_bytes())).expanded
+    halves = [of_bytes(f"{name} key, half {half}", expanded[half : half + 32]) for half in (0, 32)]
+    return [*of_key(name, path), *halves]
 
 
 def found_in(data: bytes, secrets: Iterable[Secret]) -> list[str]:

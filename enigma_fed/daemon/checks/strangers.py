@@ -50,7 +50,8 @@ def registry(scene: Scene) -> Iterator[Finding]:
         yield failure("registry", detail, why, fix or "See why: enigma-fed logs")
         return
     where = f"listens at {view.listen}" if view.listen else "is reached by its onion alone"
-    yield ok("registry", f"it {where} and holds {view.identities} identities")
+    held = "1 identity" if view.identities == 1 else f"{view.identities} identities"
+    yield ok("registry", f"it {where} and holds {held}")
     for text in [*([f"changed ones were refused: {view.trouble}"] if view.trouble else []), *view.warnings]:
         why = "It works, but not as well or as safely as it could."
         yield warning("registry settings", text, why, "See docs/REGISTRY.md, section 2.")
