@@ -72,12 +72,15 @@ def init() -> None:
     from enigma_fed.cli import output
     from enigma_fed.daemon import registryfiles
     from enigma_fed.registry import configedit
+    from enigma_fed.storage import modes
 
     here = current()
     path = _file(here.flags)
     replaced: tuple[str, ...] = ()
     if path.exists():
-        replaced = registryfiles.edit(path, lambda text: configedit.with_fresh_secrets(text, os.urandom))
+        replaced = registryfiles.edit(
+            path, lambda text: configedit.with_fresh_secrets(text, os.urandom), kept=modes.FILE_MODE
+        )
         if not replaced:
             raise Conflict(f"{path} is there, and its secrets are its own", hint=f"Start it: {_start(path)}")
     else:

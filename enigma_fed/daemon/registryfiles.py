@@ -33,15 +33,15 @@ def create(path: Path, text: str, owner: os.stat_result | None = None) -> None:
         raise AlreadyInitialised(f"{path} exists") from None
 
 
-def edit(path: Path, change: Callable[[str], tuple[str, T]]) -> T:
+def edit(path: Path, change: Callable[[str], tuple[str, T]], *, kept: int = _KEPT) -> T:
     """Put `change` of the file's text in its place: the whole new file or the old one, whatever happens.
 
-    Owner and group stay, others get nothing. Gives what `change` says beside the text. Raises what it raises,
-    ConfigError, WriteFailed, LockBusy.
+    Owner and group stay, and of the mode what is in `kept`: others get nothing. Gives what `change` says
+    beside the text. Raises what it raises, ConfigError, WriteFailed, LockBusy.
     """
     real = path.resolve()
     _, status = _read(real)
-    disk = _OwnersDisk(status, stat.S_IMODE(status.st_mode) & _KEPT)
+    disk = _OwnersDisk(status, stat.S_IMODE(status.st_mode) & kept)
     lock = real.with_name(f"{real.name}.lock")
     disk.make_lock(lock)
     with disk.locked(lock, _LOCK_WAIT):
@@ -50,7 +50,7 @@ def edit(path: Path, change: Callable[[str], tuple[str, T]]) -> T:
             changed, result = change(text)
         except ConfigError as error:
             raise ConfigError(f"{path}: {error.detail}", hint=error.hint) from None
-        if changed != text or status.st_mode & ~_KEPT & 0o777:
+        if changed != text or status.st_mode & ~kept & 0o777:
             disk.replace(real, changed.encode("utf-8"))
     return result
 
