@@ -172,8 +172,8 @@ class UnsupportedMediaType(RegistryError):
     registry_code = "UNSUPPORTED_MEDIA_TYPE"
     http_status = 415
 
-    def __init__(self) -> None:
-        super().__init__("unsupported media type")
+    def __init__(self, field: str = "content-type") -> None:
+        super().__init__("unsupported media type", field=field)
 
 
 class RateLimited(RegistryError):

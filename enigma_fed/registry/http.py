@@ -214,7 +214,8 @@ async def _read(request: web.BaseRequest) -> bytes:
     try:
         return await read_body(request)
     except UnsupportedMedia:
-        raise UnsupportedMediaType from None
+        compressed = "Content-Encoding" in request.headers
+        raise UnsupportedMediaType("content-encoding" if compressed else "transfer-encoding") from None
     except BodyTooLarge:
         raise TooLarge from None
     except RpcError:

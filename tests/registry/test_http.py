@@ -110,9 +110,9 @@ async def test_a_method_that_is_not_there_is_told_which_are(caller: RegistryCall
 @pytest.mark.parametrize(
     ("headers", "refusal"),
     [
-        ({"Content-Type": "text/plain"}, (415, "UNSUPPORTED_MEDIA_TYPE", None)),
-        ({"Content-Type": "application/json; charset=latin-1"}, (415, "UNSUPPORTED_MEDIA_TYPE", None)),
-        ({"Content-Encoding": "gzip"}, (415, "UNSUPPORTED_MEDIA_TYPE", None)),
+        ({"Content-Type": "text/plain"}, (415, "UNSUPPORTED_MEDIA_TYPE", "content-type")),
+        ({"Content-Type": "application/json; charset=x"}, (415, "UNSUPPORTED_MEDIA_TYPE", "content-type")),
+        ({"Content-Encoding": "gzip"}, (415, "UNSUPPORTED_MEDIA_TYPE", "content-encoding")),
         ({"Content-Type": "Application/JSON; charset=UTF-8"}, (400, "INVALID_INPUT", "handle")),
     ],
 )
