@@ -16,9 +16,9 @@ from urllib.parse import urlsplit
 from tests.registry.independent.client import Client
 
 PEPPER: Final = bytes(range(1, 33))
-SECRETS: Final = (bytes(range(17, 49)), bytes(range(64, 96)))
+SECRETS: Final = tuple(bytes(range(first, first + 32)) for first in (17, 64, 128))
 """Private envelope keys."""
-KIDS: Final = ("00a1b2c3d4e5f607", "10a1b2c3d4e5f607")
+KIDS: Final = ("00a1b2c3d4e5f607", "10a1b2c3d4e5f607", "20a1b2c3d4e5f607")
 QUIET: Final = "[rate_limit]\nenabled = false\n"
 """Nobody is counted."""
 _END: Final = 60.0

@@ -108,7 +108,7 @@ def test_a_key_that_is_not_active_opens_registrations(client: Client) -> None:
 def test_the_keys_are_told_in_the_order_of_the_file(client: Client) -> None:
     keys = client.ask("GET", "/envelope_pubkeys").body
     assert [set(each) for each in keys] == [{"kid_hex", "x25519_public_key_hex", "active"}] * 2
-    assert [each["kid_hex"] for each in keys] == list(KIDS)
+    assert [each["kid_hex"] for each in keys] == list(KIDS[:2])
     assert client.ask("GET", "/envelope_pubkey").body == keys[0]
 
 

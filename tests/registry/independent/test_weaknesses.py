@@ -217,15 +217,27 @@ def test_weakness_16_an_answer_turned_into_a_registration_changes_nothing(client
     assert len(owner.read_log(client, PEPPER, jana.id)) == 1
 
 
-def test_weaknesses_17_and_18_old_keys_open_expired_ones_are_told_to_nobody(tmp_path: Path) -> None:
-    """An expired key in the file is no obstacle to a start either."""
-    keys = (key(0, not_after_ms=1_600_000_000_000), key(1))
-    with serving(tmp_path, configuration(*keys)) as registry:
-        client = registry.client
-        assert [each["kid_hex"] for each in client.ask("GET", "/envelope_pubkeys").body] == [KIDS[1]]
-        assert client.ask("GET", "/envelope_pubkey").body["kid_hex"] == KIDS[1]
-        expired = client.register(Person("karl"), kid=KIDS[0])
-        assert (expired.status, "envelope key" in expired.message) == (400, True)
+@pytest.fixture(scope="module")
+def rotated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+    """At a registry with three keys: one that has expired, the active one, and the one before it."""
+    keys = (key(0, not_after_ms=1_600_000_000_000), key(1), key(2, active=False))
+    with serving(tmp_path_factory.mktemp("rotated"), configuration(*keys)) as registry:
+        yield registry.client
+
+
+def test_weakness_17_the_key_before_opens_what_is_on_its_way_and_seals_nothing(rotated: Client) -> None:
+    kim = Person("kim")
+    shown = rotated.ask("GET", "/envelope_pubkeys").body
+    assert [(each["kid_hex"], each["active"]) for each in shown] == [(KIDS[1], True), (KIDS[2], False)]
+    assert rotated.register(kim, key=shown[1]).status == 200
+    assert rotated.resolve_raw(kim.id, os.urandom(32)).body["envelope"]["kid"] == KIDS[1]
+
+
+def test_weakness_18_an_expired_key_stops_no_start_and_is_told_to_nobody(rotated: Client) -> None:
+    assert KIDS[0] not in str(rotated.ask("GET", "/envelope_pubkeys").body)
+    assert rotated.ask("GET", "/envelope_pubkey").body["kid_hex"] == KIDS[1]
+    expired = rotated.register(Person("karl"), kid=KIDS[0])
+    assert (expired.status, "envelope key" in expired.message) == (400, True)
 
 
 def test_weakness_19_no_handle_stands_in_a_log(client: Client, registry: Served) -> None:
