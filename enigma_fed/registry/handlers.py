@@ -88,7 +88,7 @@ class Handlers:
     async def _sync(self, call: Call) -> bytes:
         if not self._registry.settings.allow_sync:
             raise Unauthorized
-        self._peers.check(call)
+        self._peers.check_sync(call)
         return await self._registry.sync(call.body)
 
     async def _nodes(self, call: Call) -> bytes:

@@ -34,7 +34,8 @@ _OF_BODIES: Final = (
 _LATER: Final = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
 _PROOFS: Final = {
     Proof.WORK: "A solved challenge of `/pow/challenge`, where one is asked for: `challenge:solution`.",
-    Proof.PEER: "With a peer's signature (RFC 9421) over the request, or over mutual TLS.",
+    Proof.PEER: "With a peer's signature (RFC 9421) over the request.",
+    Proof.PEER_OR_CERTIFICATE: "With a peer's signature (RFC 9421) over the request, or over mutual TLS.",
     Proof.OWNER: "With a statement that the registered key signed.",
 }
 
@@ -73,7 +74,7 @@ def _operation(route: Route) -> Members:
         "responses": {"200": _success(route)}
         | {str(status): _failure(status) for status in _statuses(route)},
     }
-    about = [_PROOFS[route.proof]] if route.proof in (Proof.PEER, Proof.OWNER) else []
+    about = [_PROOFS[route.proof]] if route.proof.refuses else []
     about += {When.POW: ["Where proof of work is on."], When.OLDER: ["Where older routes are on."]}.get(
         route.when, []
     )
@@ -109,7 +110,7 @@ def _statuses(route: Route) -> list[int]:
         found.add(HTTPStatus.BAD_REQUEST)
     if route.when is not When.ALWAYS:
         found.add(HTTPStatus.NOT_FOUND)
-    if route.proof in (Proof.PEER, Proof.OWNER):
+    if route.proof.refuses:
         found.add(HTTPStatus.UNAUTHORIZED)
     return sorted(found)
 

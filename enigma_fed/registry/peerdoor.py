@@ -2,7 +2,8 @@
 
 The signature is that of PROTOCOL section 1 with this registry's DID as audience and the route's own path.
 What was signed before this registry started is refused, and so is what is signed for a time to come: after
-a restart nobody remembers which nonces were used. A client certificate that the handshake verified does too.
+a restart nobody remembers which nonces were used. For /sync a client certificate that the handshake verified
+does too; for nothing else: where the handshake asks for one, every client has it.
 """
 
 from __future__ import annotations
@@ -45,12 +46,14 @@ class PeerDoor:
         """By peer: the newest time that a request which was let in was signed at."""
         self._started = clock.wall()
 
-    def check(self, call: Call) -> SignedRequest | None:
-        """Raise Unauthorized unless the request is a peer's; None: its certificate says so."""
-        request = call.request
-        transport = request.transport
-        if transport is not None and transport.get_extra_info("peercert"):
-            return None
+    def check_sync(self, call: Call) -> None:
+        """Raise Unauthorized, or Unavailable, unless a certificate or a peer's signature opens /sync."""
+        transport = call.request.transport
+        if transport is None or not transport.get_extra_info("peercert"):
+            self.check(call)
+
+    def check(self, call: Call) -> SignedRequest:
+        """Raise Unauthorized, or Unavailable, unless the request is signed by a peer."""
         try:
             digest = httpsig.required(call.request.headers, httpsig.CONTENT_DIGEST)
             signed = self._read(call, digest)
@@ -61,10 +64,8 @@ class PeerDoor:
             raise Unauthorized from None
         return signed
 
-    def signed_reply(self, signed: SignedRequest | None, body: bytes) -> dict[str, str]:
-        """The fields, without `Content-Type`, that sign a reply to a signed request; none by certificate."""
-        if signed is None:
-            return {}
+    def signed_reply(self, signed: SignedRequest, body: bytes) -> dict[str, str]:
+        """The fields, without `Content-Type`, that sign a reply to a signed request."""
         fields = httpsig.sign_reply(
             self._key.sign,
             keyid=self._key.did.url,

@@ -21,9 +21,16 @@ class Proof(StrEnum):
     WORK = "work"
     """A solved proof of work, where `[pow]` is enabled."""
     PEER = "peer"
-    """A peer's signature (RFC 9421), or a client certificate where the handshake asks for one."""
+    """A peer's signature (RFC 9421)."""
+    PEER_OR_CERTIFICATE = "peer or certificate"
+    """A peer's signature, or a client certificate where the handshake asks for one."""
     OWNER = "owner"
     """A statement in the body, signed by the registered key."""
+
+    @property
+    def refuses(self) -> bool:
+        """Whether whoever comes without it is told UNAUTHORIZED."""
+        return self not in (Proof.NONE, Proof.WORK)
 
 
 class When(StrEnum):
@@ -97,7 +104,7 @@ ROUTES: Final = (
     Route(
         "sync", "POST", "/sync", Bucket.SYNC,
         "Identities of another registry; those that hold and whose handles are free are registered.",
-        reads="Sync", answers="Merged", proof=Proof.PEER,
+        reads="Sync", answers="Merged", proof=Proof.PEER_OR_CERTIFICATE,
     ),
     Route("nodes", "GET", "/nodes", Bucket.NODES, "The list of nodes.", answers="Nodes"),
     Route(

@@ -33,7 +33,7 @@ def test_what_a_caller_has_to_bring_is_described() -> None:
         names = {each["name"] for each in operation.get("parameters", ())}
         assert ("x-enigma-pow" in names) == (route.proof is Proof.WORK)
         assert (route.parameter in names) == (route.parameter is not None)
-        assert ("401" in operation["responses"]) == (route.proof in (Proof.PEER, Proof.OWNER))
+        assert ("401" in operation["responses"]) == (route.proof not in {Proof.NONE, Proof.WORK})
 
 
 async def test_it_is_served() -> None:

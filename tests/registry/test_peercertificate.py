@@ -1,4 +1,4 @@
-"""A client certificate that the handshake verified is a peer's proof, and nothing less is."""
+"""A client certificate that the handshake verified opens /sync, and nothing else."""
 
 from __future__ import annotations
 
@@ -17,23 +17,28 @@ from enigma_fed.registry import tls
 from enigma_fed.registry.serving import make_registry
 from enigma_fed.registry.storememory import MemoryStore
 from enigma_fed.registry.tlslistener import TlsListener
-from enigma_fed.wire.registrybodies import SyncRequest
+from enigma_fed.wire.registrybodies import NodesPayload, SyncRequest
+from enigma_fed.wire.registryv1 import PresenceQuery
 from tests.support.certificates import Certificates
 from tests.support.manualclock import ManualClock
 from tests.support.registryserver import OWN, settings
 from tests.support.registryusers import User
 
-BODY = SyncRequest((User("alice").identity(),)).encode()
-REQUEST = (
-    b"POST /sync HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nConnection: close\r\n"
-    b"Content-Length: %d\r\n\r\n%b" % (len(BODY), BODY)
-)
+BODIES = {
+    b"/sync": SyncRequest((User("alice").identity(),)).encode(),
+    b"/nodes": NodesPayload(("https://example.org",)).encode(),
+    b"/v1/presence": PresenceQuery(User("alice").id).encode(),
+}
 
 
-async def answer(port: int, context: ssl.SSLContext) -> bytes:
+async def answer(port: int, context: ssl.SSLContext, path: bytes) -> bytes:
+    body = BODIES[path]
     async with asyncio.timeout(30):
         reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context)
-        writer.write(REQUEST)
+        writer.write(
+            b"POST %b HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nConnection: close\r\n"
+            b"Content-Length: %d\r\n\r\n%b" % (path, len(body), body)
+        )
         try:
             return await reader.read()
         finally:
@@ -43,7 +48,7 @@ async def answer(port: int, context: ssl.SSLContext) -> bytes:
 
 
 @pytest.mark.parametrize("asks_for_certificates", [True, False])
-async def test_invariant_1_sync_over_mutual_tls_needs_no_signature(
+async def test_invariant_1_mutual_tls_opens_sync_and_nothing_else(
     tmp_path: Path, asks_for_certificates: bool
 ) -> None:
     certificates = Certificates(tmp_path)
@@ -60,11 +65,11 @@ async def test_invariant_1_sync_over_mutual_tls_needs_no_signature(
     listener.start()
     client = certificates.trusting()
     certificates.client_ca.issue_cert("peer@example.org").configure_cert(client)
-    said = await answer(bound.getsockname()[1], client)
+    said = {path: await answer(bound.getsockname()[1], client, path) for path in BODIES}
     await listener.close()
     await runner.cleanup()
     await server.close()
+    opened = [path for path, text in said.items() if not text.startswith(b"HTTP/1.1 401 ")]
+    assert opened == ([b"/sync"] if asks_for_certificates else [])
     if asks_for_certificates:
-        assert said.endswith(b'{"merged":1}')
-    else:
-        assert said.startswith(b"HTTP/1.1 401 ")
+        assert said[b"/sync"].endswith(b'{"merged":1}')
