@@ -19,6 +19,12 @@ class RegistryUnreachable(PeerUnreachable):
     code = "registry-unreachable"
 
 
+class RegistryNotTrusted(RegistryUnreachable):
+    """The registry does not prove who it is, or wants a proof of this side."""
+
+    code = "registry-not-trusted"
+
+
 class RegistryAnswerBroken(PeerUnreachable):
     """The registry's answer breaks the format."""
 

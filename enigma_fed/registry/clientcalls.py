@@ -19,6 +19,7 @@ from enigma_fed.base.registry_client_errors import (
     PowTooHard,
     RegistryAnswerBroken,
     RegistryBusy,
+    RegistryNotTrusted,
     RegistryUnreachable,
 )
 from enigma_fed.base.registry_errors import PowRequired, RateLimited, RegistryError
@@ -85,8 +86,8 @@ class Calls:
             tries += 1
             try:
                 answer = await self._http.ask(method, path, body, fields)
-            except RegistryUnreachable:
-                if tries >= self._tries:
+            except RegistryUnreachable as error:
+                if tries >= self._tries or isinstance(error, RegistryNotTrusted):
                     raise
                 await self._clock.sleep(_BROKEN_PAUSE * tries)
                 continue

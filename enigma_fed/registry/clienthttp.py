@@ -13,7 +13,11 @@ import aiohttp
 
 from enigma_fed.base import limits, registry_limits
 from enigma_fed.base.errors import EnigmaError, PeerUnreachable
-from enigma_fed.base.registry_client_errors import RegistryAnswerBroken, RegistryUnreachable
+from enigma_fed.base.registry_client_errors import (
+    RegistryAnswerBroken,
+    RegistryNotTrusted,
+    RegistryUnreachable,
+)
 from enigma_fed.registry.clientplace import Place
 from enigma_fed.transports.replybounds import bound_replies
 
@@ -24,6 +28,7 @@ _AUTOMATIC: Final = ("User-Agent", "Accept", "Accept-Encoding")
 _AGAIN: Final = "Look at the URL, and try again later."
 _SECONDS: Final = re.compile(r"[0-9]{1,9}", re.ASCII)
 _TLS_HINT: Final = "A registry with a certificate of its own: --ca FILE"
+_SHOWN_HINT: Final = "A registry that wants a certificate of this side: --cert FILE --key FILE"
 _JSON: Final = "application/json"
 
 
@@ -83,7 +88,7 @@ class RegistryHttp:
         except PeerUnreachable as error:
             raise RegistryUnreachable(error.detail, hint=error.hint) from error
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise _unreachable(error) from error
+            raise _unreachable(error, self.place) from error
 
 
 @asynccontextmanager
@@ -122,21 +127,23 @@ def _seconds(text: str | None) -> int | None:
     return int(text) if text is not None and _SECONDS.fullmatch(text) else None
 
 
-def _unreachable(error: Exception) -> EnigmaError:
+def _unreachable(error: Exception, place: Place) -> EnigmaError:
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         reason = getattr(error.certificate_error, "verify_message", "") or "it is not trusted"
-        return RegistryUnreachable(f"its certificate does not hold ({reason})", hint=_TLS_HINT)
-    if isinstance(error, aiohttp.ClientSSLError):
-        return RegistryUnreachable(
+        return RegistryNotTrusted(f"its certificate does not hold ({reason})", hint=_TLS_HINT)
+    if isinstance(error, aiohttp.ClientSSLError | ssl.SSLError) or isinstance(error.__cause__, ssl.SSLError):
+        return RegistryNotTrusted(
             "it does not speak TLS as this side does",
-            hint="Is it https? A registry that wants a certificate of yours: --cert FILE --key FILE",
+            hint=f"Is it https? {_SHOWN_HINT}",
         )
     if isinstance(error, aiohttp.ClientPayloadError | aiohttp.ClientResponseError):
         return RegistryAnswerBroken("it is no sound HTTP answer")
     if isinstance(error, TimeoutError):
         return RegistryUnreachable("it did not answer in time", hint=_AGAIN)
     if isinstance(error, aiohttp.ServerDisconnectedError):
-        return RegistryUnreachable("it closed the connection without an answer", hint=_AGAIN)
+        return RegistryUnreachable(
+            "it closed the connection without an answer", hint=_SHOWN_HINT if place.is_encrypted else _AGAIN
+        )
     if isinstance(error, aiohttp.ClientConnectorDNSError):
         return RegistryUnreachable("its name is not known", hint="Look at the URL.")
     if isinstance(error, aiohttp.ClientConnectorError):

@@ -14,6 +14,7 @@ from enigma_fed.base.registry_client_errors import (
     PowTooHard,
     RegistryAnswerBroken,
     RegistryBusy,
+    RegistryNotTrusted,
     RegistryUnreachable,
 )
 from enigma_fed.base.registry_errors import InputRefused, PowRequired, RateLimited, Unavailable
@@ -154,6 +155,13 @@ async def test_a_connection_that_breaks_is_tried_again_through_tor_once() -> Non
         assert len(script.asked) == most
     script = Script(RegistryUnreachable("gone"), said(200))
     await script.calls().ask("GET", "/x")
+
+
+async def test_a_registry_that_is_not_trusted_is_not_asked_again() -> None:
+    script = Script(RegistryNotTrusted("its certificate does not hold"))
+    with pytest.raises(RegistryNotTrusted):
+        await script.calls().ask("GET", "/x")
+    assert len(script.asked) == 1
 
 
 async def test_a_broken_answer_is_not_asked_for_again() -> None:

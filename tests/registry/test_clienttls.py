@@ -9,7 +9,7 @@ import pytest
 import trustme
 
 from enigma_fed.base.errors import ConfigError, LooseModes
-from enigma_fed.base.registry_client_errors import RegistryUnreachable
+from enigma_fed.base.registry_client_errors import RegistryNotTrusted, RegistryUnreachable
 from enigma_fed.registry.clienthttp import Answer, connected, direct_session
 from enigma_fed.registry.clientplace import Place
 from enigma_fed.registry.clienttls import TlsFiles, client_context
@@ -57,7 +57,7 @@ async def test_a_registry_of_an_authority_that_is_trusted(tmp_path: Path, kind: 
 
 
 async def test_one_of_another_authority(authority: Authority) -> None:
-    with pytest.raises(RegistryUnreachable, match=r"certificate does not hold.*--ca"):
+    with pytest.raises(RegistryNotTrusted, match=r"certificate does not hold.*--ca"):
         await ask(authority, TlsFiles())
 
 
@@ -70,7 +70,7 @@ async def test_a_certificate_of_ours_is_shown(authority: Authority) -> None:
     authority.demand()
     files = TlsFiles(authority.ca, authority.certificate, authority.key)
     assert (await ask(authority, files)).status == 200
-    with pytest.raises(RegistryUnreachable):
+    with pytest.raises(RegistryUnreachable, match="--cert FILE --key FILE"):
         await ask(authority, TlsFiles(authority.ca))
 
 
