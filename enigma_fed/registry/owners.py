@@ -5,6 +5,8 @@ An owner is whoever holds the registered signing key. Raises RegistryError, and 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import pairwise
 from typing import Final
 
 from msgspec.structs import replace
@@ -61,12 +63,8 @@ class Owners:
         registry, request = self._registry, ChangeRequest.decode(body)
         user, now_ms = request.statement.user, registry.now_ms()
         record = registry.store.find(user)
-        if record is None:
-            raise NotFoundHere
-        if record.head != request.statement.previous:
+        if record is None or record.revoked or record.head != request.statement.previous:
             return self._told_again(request)
-        if record.revoked:
-            raise NotFoundHere
         new = self._opened(request, now_ms)
         registered = PublicIdentity.decode(record.identity_bytes)
         check_change(request, registered, new, registry=registry.did, now_ms=now_ms, verify=verify)
@@ -109,11 +107,19 @@ class Owners:
         return registryv1.presence_found(view)
 
     def _told_again(self, request: ChangeRequest) -> bytes:
-        """The answer to the request that made the newest entry, which may have been lost."""
-        newest = self._registry.store.log(request.statement.user)[-1]
-        if not newest.is_of(request):
-            raise IdentityConflict
-        return registryv1.changed(newest.seq, newest.hash)
+        """The answer to the request that made the newest entry, which may have been lost.
+
+        Raises IdentityConflict, or NotFoundHere after a revocation, for who held the key at the entry that
+        the statement names; for anybody else Unauthorized, whether there is such a user or not.
+        """
+        entries = self._registry.store.log(request.statement.user)
+        key = _held_key(entries, request.statement.previous) if entries else self._registry.did.public_key
+        if not verify(key, request.statement.message, request.signature) or not entries:
+            raise Unauthorized
+        newest = entries[-1]
+        if newest.is_of(request):
+            return registryv1.changed(newest.seq, newest.hash)
+        raise NotFoundHere if newest.action is Action.REVOKE else IdentityConflict
 
     def _opened(self, request: ChangeRequest, now_ms: int) -> PublicIdentity | None:
         """The new identity out of its envelope."""
@@ -130,3 +136,11 @@ class Owners:
         if registered is None:
             return self._registry.did.public_key
         return PublicIdentity.decode(registered).signing_public_key
+
+
+def _held_key(entries: Sequence[LogEntry], head: bytes) -> bytes:
+    """The signing key that counted while `head` was the newest entry; the one of now if it never was."""
+    for before, entry in pairwise(entries):
+        if entry.previous == head:
+            return before.signing_public_key
+    return entries[-1].signing_public_key

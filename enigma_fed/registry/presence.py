@@ -127,6 +127,15 @@ class Presences:
         expires_ms = received_ms + self._ttl * _MILLISECONDS
         return PresenceRecord(entry.addr, entry.ts_ms, received_ms, expires_ms, entry.signed_ms is not None)
 
+    def check_room(self, client: ClientKey) -> None:
+        """Raise what `announce` does where this client's share or the table is full.
+
+        Asked for an unknown user, too: else a full share would tell who is registered.
+        """
+        self._check_share(client)
+        if len(self._entries) >= limits.PRESENCES:
+            raise Unavailable(self.reannounce_after)
+
     def drop(self, user: UserId) -> None:
         """Forget the user's presence: the identity was revoked or its key changed."""
         entry = self._entries.get(user.value)
@@ -156,9 +165,7 @@ class Presences:
 
     def _enter(self, user: bytes, client: ClientKey, now: float) -> _Entry:
         self._forget_expired(now, min(len(self._queue), _LOOKS_FOR_A_NEW_ONE))
-        self._check_share(client)
-        if len(self._entries) >= limits.PRESENCES:
-            raise Unavailable(self.reannounce_after)
+        self.check_room(client)
         entry = self._entries[user] = _Entry(client)
         self._queue.append(user)
         self._of_client[client] += 1

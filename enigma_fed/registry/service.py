@@ -105,8 +105,11 @@ class Registry:
         """Note where a registered user is; of any other nothing is kept, and the answer does not tell."""
         said = Presence.decode(body)
         heartbeat = said.user, said.address, said.ts_ms, client
-        if not self.presences.renew(*heartbeat) and self.identity_bytes(said.user) is not None:
-            self.presences.announce(*heartbeat)
+        if not self.presences.renew(*heartbeat):
+            if self.identity_bytes(said.user) is not None:
+                self.presences.announce(*heartbeat)
+            else:
+                self.presences.check_room(client)
         return replies.OK
 
     async def sync(self, body: bytes) -> bytes:

@@ -165,7 +165,23 @@ async def test_invariant_12_what_the_owner_did_not_say_here_and_now(
 
 async def test_who_is_not_registered_has_nothing_to_change(caller: RegistryCaller) -> None:
     body = change(caller, Action.REVOKE, None).replace(ALICE.id.hex.encode(), BOB.id.hex.encode())
-    assert (await ask(caller, body)).refusal[:2] == (404, "NOT_FOUND")
+    assert (await ask(caller, body)).refusal[:2] == (401, "UNAUTHORIZED")
+
+
+async def test_who_is_registered_is_not_told_to_who_signs_nothing(caller: RegistryCaller) -> None:
+    told = set()
+    for user, previous in ((ALICE, bytes(32)), (BOB, bytes(32)), (ALICE, head(caller))):
+        body = change(caller, Action.REVOKE, None, NEW_KEY, previous=previous)
+        told.add((await ask(caller, body.replace(ALICE.id.hex.encode(), user.id.hex.encode()))).refusal)
+    assert told == {(401, "UNAUTHORIZED", None)}
+    assert (await ask(caller, change(caller, Action.REVOKE, None))).status == 200
+    assert (await ask(caller, change(caller, Action.REVOKE, None, NEW_KEY))).refusal in told
+
+
+async def test_an_owner_whose_key_was_rotated_meanwhile_is_told_of_the_change(caller: RegistryCaller) -> None:
+    late = change(caller, Action.UPDATE, updated())
+    assert (await ask(caller, change(caller, Action.ROTATE, rotated()))).status == 200
+    assert (await ask(caller, late)).refusal == (409, "CONFLICT", None)
 
 
 async def test_invariant_12_the_log_tells_every_change_from_the_first(caller: RegistryCaller) -> None:
