@@ -90,6 +90,8 @@ SHARED_CLIENTS: Final = 20
 # Registry: proof of work.
 POW_USED: Final = 65_536
 """Solved challenges that are remembered until they expire: memory, 0.3 KB each."""
+POW_TRIES: Final = 8
+"""Requests with one solved challenge, the first included: it can go past a limit; clients repeat thrice."""
 POW_FORGOTTEN: Final = 4
 """Expired ones forgotten with each new one: time on the event loop."""
 POW_DIFFICULTY_MAX: Final = 30

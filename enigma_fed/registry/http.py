@@ -12,8 +12,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from types import MappingProxyType
 from typing import Final, NamedTuple, TypeAlias
 
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 
+from enigma_fed.base import limits
 from enigma_fed.base.clock import Clock
 from enigma_fed.base.errors import EnigmaError, StoreError, TryLater, WriteFailed
 from enigma_fed.base.registry_errors import (
@@ -156,13 +157,15 @@ class HttpDoor:
     def _admit(self, client: ClientKey, request: web.BaseRequest, served: Served | None) -> bool:
         """Charge the request to its client; whether a proof of work has to stand in for an empty account.
 
-        Raises RateLimited.
+        Raises RateLimited, PowRequired.
         """
         bucket = Bucket.OTHER if served is None else served.route.bucket
         refusal = self._limiter.admit(client, bucket)
         if refusal is None:
             return False
-        if self._door is Door.ONION and served is not None and POW_HEADER in request.headers:
+        header = request.headers.get(POW_HEADER)
+        if self._door is Door.ONION and served is not None and header is not None:
+            self._work.solved(header, served.route.head)
             return True
         raise RateLimited(refusal.retry_after)
 
@@ -212,6 +215,7 @@ def _check_kind(request: web.BaseRequest) -> None:
 async def _read(request: web.BaseRequest) -> bytes:
     """A body; raises UnsupportedMediaType, TooLarge, InputRefused."""
     try:
+        await _say_go_on(request)
         return await read_body(request)
     except UnsupportedMedia:
         compressed = "Content-Encoding" in request.headers
@@ -220,3 +224,13 @@ async def _read(request: web.BaseRequest) -> bytes:
         raise TooLarge from None
     except RpcError:
         raise InputRefused("body", "body did not come") from None
+
+
+async def _say_go_on(request: web.BaseRequest) -> None:
+    """Answer `Expect: 100-continue`: who sends that may wait for it with the body."""
+    large = (request.content_length or 0) > limits.REQUEST_BYTES
+    if large or request.headers.get("Expect", "").lower() != "100-continue":
+        return
+    if request.version == HttpVersion11 and not request.content.is_eof():
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        request.writer.output_size = 0  # the answer has not begun with that

@@ -52,8 +52,8 @@ class ProofOfWork:
         self._clock = clock
         self._random = random
         self._epoch = math.floor(clock.boot())
-        self._used: OrderedDict[str, tuple[float, bytes]] = OrderedDict()
-        """By challenge, in the order of their use: when it expires, and the request it opened."""
+        self._used: OrderedDict[str, tuple[float, bytes, int]] = OrderedDict()
+        """By challenge, in the order of their use: its end, the request it opened, how often it came."""
         self._solved = 0.0
         """Solved requests of late: each counts less with time, 1/e after limits.POW_RATE_WINDOW."""
         self._solved_at = 0.0
@@ -87,19 +87,31 @@ class ProofOfWork:
 
         Raises PowRequired where it opens nothing, Unavailable while too many are remembered.
         """
+        text, solution, expires = self.solved(header, route)
+        request = _request(route, digest, solution)
+        used = self._used.get(text)
+        if used is None:
+            self._use(text, expires, request, self._now())
+            return
+        self._used[text] = (used[0], used[1], used[2] + 1)
+        if used[1] != request:
+            raise PowRequired
+
+    def solved(self, header: str | None, route: str) -> tuple[str, str, int]:
+        """Challenge, solution and end of a header that can still open a request to `route`, whichever it is.
+
+        What can be said before the request's body is read. Raises PowRequired.
+        """
         if header is None:
             raise PowRequired
         text, solution = powchallenge.split(header)
         read = powchallenge.read(self._secret, text, route) or powchallenge.read(self._secret, text, None)
-        now = self._now()
-        if read is None or read[0] <= now or not powchallenge.meets(text, solution, read[1]):
+        if read is None or read[0] <= self._now() or not powchallenge.meets(text, solution, read[1]):
             raise PowRequired
-        request = _request(route, digest, solution)
         used = self._used.get(text)
-        if used is None:
-            self._use(text, read[0], request, now)
-        elif used[1] != request:
+        if used is not None and used[2] >= limits.POW_TRIES:
             raise PowRequired
+        return text, solution, read[0]
 
     def _use(self, text: str, expires: int, request: bytes, now: float) -> None:
         for _ in range(min(len(self._used), limits.POW_FORGOTTEN)):
@@ -109,7 +121,7 @@ class ProofOfWork:
             del self._used[oldest]
         if len(self._used) >= limits.POW_USED:
             raise Unavailable(max(1, math.ceil(next(iter(self._used.values()))[0] - now)))
-        self._used[text] = (expires, request)
+        self._used[text] = (expires, request, 1)
         self._solved, self._solved_at = self._solved_now() + 1, now
 
     def _solved_now(self) -> float:

@@ -82,6 +82,7 @@ REGISTRY: Final = {
     "::test_a_port_in_use_is_told_and_tried_again_while_the_agent_runs",
     "CERTIFICATE_NOTICE_DAYS": "tests/registry/test_tls.py::test_a_certificate_near_its_end_is_told_in_time",
     "POW_USED": _POW + "test_invariant_7_what_is_remembered_is_bounded_and_opens_nothing_twice",
+    "POW_TRIES": _POW + "test_invariant_7_one_solution_is_good_for_a_few_tries_whatever_they_ask",
     "POW_FORGOTTEN": _POW + "test_few_expired_ones_are_forgotten_at_once",
     "POW_DIFFICULTY_MAX": _POW + "test_the_price_is_bounded",
     "POW_RISE": _POW + "test_the_price_is_bounded",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+from collections import Counter
 from typing import Final
 
 import pytest
@@ -85,6 +86,15 @@ def test_the_same_request_is_answered_again() -> None:
         pow_.check(header, RESOLVE, BODY)
         clock.advance(1)
     assert len(pow_) == 1
+
+
+def test_invariant_7_one_solution_is_good_for_a_few_tries_whatever_they_ask() -> None:
+    for digest, refusals in ((BODY, 0), (b"another", limits.POW_TRIES - 1)):
+        pow_, _ = _pow()
+        header = _solve(pow_.challenge(None))
+        pow_.check(header, RESOLVE, BODY)
+        assert sum(_refused(pow_, header, digest=digest) for _ in range(limits.POW_TRIES - 1)) == refusals
+        assert _refused(pow_, header)
 
 
 def test_invariant_7_a_wrong_solution_opens_nothing_and_uses_nothing_up() -> None:
@@ -214,8 +224,8 @@ def test_wrong_and_repeated_solutions_raise_no_price(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(limits, "POW_EASY_RATE", 0.5)
     pow_, _ = _pow()
     good, _, bad = _solutions(pow_.challenge(None))
-    for _ in range(100):
-        assert _refused(pow_, bad)
+    assert all(_refused(pow_, bad) for _ in range(100))
+    for _ in range(limits.POW_TRIES):
         pow_.check(good, RESOLVE, BODY)
     assert pow_.difficulty == 2
 
@@ -248,16 +258,19 @@ def test_each_challenge_opens_one_request_at_most(actions: list[tuple[int, str, 
     solutions = [_solutions(pow_.challenge(route)) for route in (None, None, RESOLVE, CHECK)]
     routes = [{RESOLVE, CHECK}, {RESOLVE, CHECK}, {RESOLVE}, {CHECK}]
     opened: dict[int, tuple[str, bytes, int]] = {}
+    tries: Counter[int] = Counter()
     for which, route, digest, solution, pause in actions:
         clock.advance(pause)
         fresh = clock.boot() - begun < TTL - 1
         request = (route, digest, solution)
-        good = fresh and solution < 2 and route in routes[which] and opened.get(which, request) == request
+        valid = fresh and solution < 2 and route in routes[which] and tries[which] < limits.POW_TRIES
+        good = valid and opened.get(which, request) == request
         if not fresh and clock.boot() - begun < TTL:
             continue
         assert _refused(pow_, solutions[which][solution], route, digest) is not good
         if good:
             opened[which] = request
+        tries[which] += valid
 
 
 @given(st.text())

@@ -83,6 +83,7 @@ class RegistryCaller:
         self.clock = clock
         self._session = session
         self.url = ""
+        self.port = 0
 
     async def ask(
         self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
@@ -128,7 +129,8 @@ async def registry(
     await site.start()
     async with aiohttp.ClientSession(auto_decompress=False) as session:
         caller = RegistryCaller(server, clock, session)
-        caller.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        caller.port = runner.addresses[0][1]
+        caller.url = f"http://127.0.0.1:{caller.port}"
         try:
             yield caller
         finally:
