@@ -190,6 +190,20 @@ async def test_the_command_line_registers_and_finds_there(reached: Reached, tmp_
     assert (found["name"], found["prekey"] is None) == ("bob", False)
 
 
+async def test_the_command_line_finds_the_tor_of_the_running_agent(reached: Reached) -> None:
+    """Without --socks it asks through the tor of the node that the line names."""
+    assert reached.status.public is not None
+    flags = ("--data-dir", str(reached.home.data_dir), "--config", str(reached.home.config_file), "--json")
+    url = f"http://{reached.status.public.onion}:{PORT}"
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            found = await asyncio.to_thread(invoke, "registry", "nodes", "--url", url, *flags)
+            if found.exit_code not in (3, 75):
+                break
+            await asyncio.sleep(1)
+    assert (found.exit_code, found.json["nodes"]) == (0, []), found.err
+
+
 async def test_one_circuit_that_asks_too_much_is_refused_and_another_is_served(
     callers: tuple[Caller, Caller],
 ) -> None:
