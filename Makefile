@@ -7,6 +7,8 @@ GATED := enigma_fed.wire,enigma_fed.storage,enigma_fed.identity,enigma_fed.feder
 # A .venv that uv made has no pip of its own.
 PIP = $$(if $(PYTHON) -c 'import pip' 2>/dev/null; then echo $(PYTHON) -m pip install; else echo uv pip install --python $(PYTHON); fi)
 SOAK_RUNS ?= 20
+# Containers like to forbid byte code; then each of the hundreds of processes that tests start compiles everything anew.
+export PYTHONDONTWRITEBYTECODE :=
 # The public index, whatever this machine is set up with: lock files carry no private addresses.
 UV_LOCK := uv lock --no-config --default-index https://pypi.org/simple
 UV_EXPORT := uv export --no-config --frozen --no-emit-project --no-header --no-annotate --quiet
