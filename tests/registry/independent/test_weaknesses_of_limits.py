@@ -16,8 +16,9 @@ from tests.registry.independent.process import PEPPER, Served, configuration, se
 
 @pytest.fixture(scope="module")
 def limited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """One with the limits that it has by default."""
-    with serving(tmp_path_factory.mktemp("limited"), configuration(tables="")) as made:
+    """One with the bursts that it has by default, and a rate that is slower than any busy machine."""
+    slow = "[rate_limit]\nper_ip_rps = 1\n"
+    with serving(tmp_path_factory.mktemp("limited"), configuration(tables=slow)) as made:
         yield made
 
 
