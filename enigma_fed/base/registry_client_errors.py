@@ -8,7 +8,6 @@ from enigma_fed.base.errors import (
     NotFound,
     OperationFailed,
     PeerUnreachable,
-    RefusedByPeer,
     TryLater,
 )
 
@@ -29,10 +28,6 @@ class RegistryAnswerBroken(PeerUnreachable):
     """The registry's answer breaks the format."""
 
     code = "registry-answer-broken"
-
-
-class RegistryRefused(RefusedByPeer):
-    """The registry refused."""
 
 
 class RegistryBusy(TryLater):

@@ -1,4 +1,4 @@
-"""BLAKE3, the hash of the registry's wire: user ids, envelope keys, the blind index."""
+"""BLAKE3, the hash of the registry's wire: user ids and envelope keys."""
 
 from __future__ import annotations
 
@@ -17,19 +17,8 @@ DIGEST_BYTES: Final = 32
 def digest(data: bytes) -> bytes:
     """The plain 32-byte hash; raises ConfigError where the library is missing."""
     if blake3 is None:
-        raise _missing()
+        raise ConfigError(
+            "the registry needs the Python package blake3, which is not installed",
+            hint="On a processor without a ready-made package: install Rust, then pip install blake3",
+        )
     return blake3(data).digest()
-
-
-def keyed(key: bytes, data: bytes) -> bytes:
-    """The 32-byte hash under a key of 32 bytes; raises ConfigError where the library is missing."""
-    if blake3 is None:
-        raise _missing()
-    return blake3(data, key=key).digest()
-
-
-def _missing() -> ConfigError:
-    return ConfigError(
-        "the registry needs the Python package blake3, which is not installed",
-        hint="On a processor without a ready-made package: install Rust, then pip install blake3",
-    )
