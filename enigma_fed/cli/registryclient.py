@@ -60,14 +60,18 @@ def tell_recovered(reached: Reached) -> None:
 
 
 @contextmanager
-def named_in_hints(name: str, url: str) -> Iterator[None]:
-    """Put the name and the URL of a command into the commands that the hints of its errors show."""
+def named_in_hints(name: str, reached: Reached) -> Iterator[None]:
+    """Put the name and the flags of a command into the commands that the hints of its errors show."""
     try:
         yield
     except EnigmaError as error:
-        hint = error.hint.replace("--url URL", f"--url {shlex.quote(url)}")
-        error.hint = _NAMED.sub(lambda found: f"{found[1]} {shlex.quote(name)}", hint)
+        error.hint = with_name(error.hint.replace("--url URL", reached.flags), name)
         raise
+
+
+def with_name(hint: str, name: str) -> str:
+    """The hint with this name in the place of NAME in the commands that it shows."""
+    return _NAMED.sub(lambda found: f"{found[1]} {shlex.quote(name)}", hint)
 
 
 @click.command(
@@ -93,13 +97,13 @@ def register(name: str, hide_name: bool, reach: Reach) -> None:
     here = current()
     reached = Reached(here, reach)
     reached.must_have_pepper()
-    with named_in_hints(name, reached.url):
+    with named_in_hints(name, reached):
         own, made = _own_or_new(reached, name, shows_name=not hide_name)
     if made:
         output.talk(
             f"New keys of {name} are in {reached.stores.path(own.user_id)}: keep a copy of that folder."
         )
-    with named_in_hints(name, reached.url):
+    with named_in_hints(name, reached):
         fresh = reached.ask(lambda client: worker(reached, client).register(own))
     tell_recovered(reached)
     show_registered(here, reached.url, own, "register", fresh=fresh)
@@ -121,7 +125,7 @@ def _own_or_new(reached: Reached, name: str, *, shows_name: bool) -> tuple[OwnId
             if own.shows_name and not shows_name:
                 raise Conflict(
                     "the identity of that name, which is here already, shows it",
-                    hint="Take another name, or move its file away, which this names: "
+                    hint="Take another name, or move its file and the .bak beside it away; where it is: "
                     "enigma-fed registry identity show NAME",
                 )
             return own, False
@@ -152,7 +156,7 @@ def resolve(name: str, accept_new_keys: bool, reach: Reach) -> None:
     here = current()
     reached = Reached(here, reach)
     user = handle_of(name)
-    with named_in_hints(name, reached.url):
+    with named_in_hints(name, reached):
         found = reached.ask(lambda client: worker(reached, client).resolve(user, accept_new=accept_new_keys))
     tell_recovered(reached)
     show_identity(here, reached.url, found)
@@ -166,7 +170,7 @@ def resolve(name: str, accept_new_keys: bool, reach: Reach) -> None:
 @click.argument("name", metavar="NAME|HANDLE")
 @reach_options
 def check(name: str, reach: Reach) -> None:
-    """Ask whether a registry holds NAME; the exit code is 5 when it does not."""
+    """Ask whether NAME is taken at a registry, if only by one that was revoked; the exit code is 5 if not."""
     from enigma_fed.base.errors import NotFound
     from enigma_fed.cli import output
     from enigma_fed.wire.registryviews import CheckView
@@ -211,7 +215,7 @@ def announce(name: str, addr: str, unsigned: bool, reach: Reach) -> None:
     except InputRefused:
         raise UsageError("ADDR must have 1 to 256 bytes") from None
     own = None if unsigned or not reached.stores.owns(user) else reached.stores.own(user)
-    with named_in_hints(name, reached.url):
+    with named_in_hints(name, reached):
         signed, after = reached.ask(lambda client: worker(reached, client).announce(presence, own))
     show_announced(here, reached.url, presence, signed=signed, after=after)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from enigma_fed.base.errors import UsageError
+from enigma_fed.base.errors import Conflict, UsageError
 from enigma_fed.cli.context import current
 from enigma_fed.cli.groups import Group
 
@@ -45,20 +45,24 @@ def create(name: str, hide_name: bool) -> None:
     Case and a leading @ count: alice, Alice and @alice are three names.
     """
     from enigma_fed.cli import output
-    from enigma_fed.cli.registryclient import handle_of
+    from enigma_fed.cli.registryclient import handle_of, with_name
     from enigma_fed.cli.registryshown import own_view, show_own
     from enigma_fed.wire.ownidentity import new_identity
 
     if re.fullmatch(r"[0-9a-fA-F]{64}", name):
         raise UsageError("that is a handle", hint="Give the name: its keys are made here.")
-    handle_of(name)
+    user = handle_of(name)
     stores = _stores()
     own = new_identity(name, os.urandom, time.time_ns() // 1_000_000, shows_name=not hide_name)
     with stores.locked():
+        if stores.owns(user):
+            see = with_name("enigma-fed registry identity show NAME", name)
+            raise Conflict("there is an identity of that name here", hint=f"See it: {see}")
         stores.create(own)
     show_own(current(), own_view(stores, own))
     if not current().json:
-        output.advise("Keep a copy of that file's folder. Next: enigma-fed registry register NAME --url URL")
+        following = with_name("enigma-fed registry register NAME --url URL --pepper-file FILE", name)
+        output.advise(f"Keep a copy of that file's folder. Next: {following}")
 
 
 @identity.command("list", examples=("enigma-fed registry identity list",))
@@ -74,8 +78,14 @@ def list_identities() -> None:
 @click.argument("name", metavar="NAME|HANDLE")
 def show(name: str) -> None:
     """Show one of your identities: its public keys, and where it is registered."""
-    from enigma_fed.cli.registryclient import handle_of
+    from enigma_fed.base.errors import EnigmaError
+    from enigma_fed.cli.registryclient import handle_of, with_name
     from enigma_fed.cli.registryshown import own_view, show_own
 
     stores = _stores()
-    show_own(current(), own_view(stores, stores.own(handle_of(name))))
+    try:
+        own = stores.own(handle_of(name))
+    except EnigmaError as error:
+        error.hint = with_name(error.hint, name)
+        raise
+    show_own(current(), own_view(stores, own))

@@ -65,12 +65,18 @@ def rotate(name: str, accept_new_registry: bool, reach: Reach) -> None:
 @_accept
 @reach_options
 def revoke(name: str, yes: bool, accept_new_registry: bool, reach: Reach) -> None:
-    """Revoke NAME at a registry, for good: it is found no more, and nobody can register it there again."""
+    """Revoke NAME at a registry, for good: it is found no more, and nobody can register it there again.
+
+    Where nobody can be asked (standard input is no terminal) it takes `--yes`.
+    """
+    from enigma_fed.base.errors import UsageError
     from enigma_fed.cli import output
     from enigma_fed.cli.failures import Declined
     from enigma_fed.wire.ownerstatement import Action
 
-    if output.interactive() and not yes and not output.confirm(f"Revoke {name} for good?"):
+    if not yes and not output.interactive():
+        raise UsageError("to revoke a name is for good, and nobody is here to be asked", hint="Add --yes.")
+    if not yes and not output.confirm(f"Revoke {name} for good?"):
         raise Declined("you said no")
     _change(name, Action.REVOKE, reach, accept_did=accept_new_registry)
 
@@ -83,7 +89,7 @@ def _change(name: str, action: Action, reach: Reach, *, accept_did: bool) -> Non
     here = current()
     reached = Reached(here, reach)
     reached.must_have_pepper()
-    with named_in_hints(name, reached.url):
+    with named_in_hints(name, reached):
         own = reached.stores.own(handle_of(name))
 
         async def work(client: RegistryClient) -> OwnIdentity | None:
@@ -112,7 +118,7 @@ def log(name: str, reach: Reach) -> None:
     reached = Reached(here, reach)
     reached.must_have_pepper()
     user = handle_of(name)
-    with named_in_hints(name, reached.url):
+    with named_in_hints(name, reached):
         entries = reached.ask(lambda client: worker(reached, client).log(user))
     show_log(here, reached.url, entries)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shlex
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from enigma_fed.base.errors import EnigmaError, UsageError
 from enigma_fed.base.registry_client_errors import IdentityRefused, NotOffered, RegistryAnswerBroken
 from enigma_fed.base.registry_errors import (
     FeatureDisabled,
+    InputRefused,
     InternalFault,
     RateLimited,
     RegistryError,
@@ -37,6 +39,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 FOLDER: Final = "registry-identities"
 NAMES: Final = "registries.toml"
+_SEALED: Final = "envelope.ciphertext"
+"""What a registry names when an envelope does not open."""
 _ISOLATION_BYTES: Final = 32
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
@@ -123,6 +127,20 @@ class Reached:
         """Its URL."""
         return self.place.url
 
+    @property
+    def flags(self) -> str:
+        """How the command line named it: for the commands that hints show."""
+        given = {
+            "--url": self._reach.url or self.url,
+            "--pepper-file": self._reach.pepper_file,
+            "--ca": self._reach.ca,
+            "--cert": self._reach.cert,
+            "--key": self._reach.key,
+            "--socks": self._reach.socks,
+        }
+        named = [f"{flag} {shlex.quote(str(value))}" for flag, value in given.items() if value is not None]
+        return " ".join([*named, *(["--allow-http"] if self._reach.allow_http else [])])
+
     def ask(self, work: Callable[[RegistryClient], Awaitable[T]]) -> T:
         """What the work with it gives; progress is shown when it takes long."""
         from enigma_fed.cli import output
@@ -207,6 +225,8 @@ class Reached:
 
 def next_step(error: EnigmaError) -> str:
     """What to do about a registry's answer, where the error itself does not say."""
+    if isinstance(error, InputRefused) and error.field == _SEALED:
+        return "Look whether --pepper-file holds that registry's pepper."
     return next((hint for kind, hint in _NEXT if isinstance(error, kind)), "")
 
 
@@ -226,6 +246,11 @@ def _named(reach: Reach, known: Any) -> NamedRegistry | None:
         names = ", ".join(known)
         raise UsageError(
             f"which registry? There are {names}" if known else "which registry?", hint="Name it: --url URL"
+        )
+    if ":" not in reach.url and "." not in reach.url and reach.url not in known:
+        raise UsageError(
+            f"{NAMES} names no such registry",
+            hint=f"In it: {', '.join(known) or 'nothing'}. Or: --url https://HOST:PORT",
         )
     if "://" in reach.url or reach.url not in known:
         by_url = [each for each in known.values() if each.url == reach.url]

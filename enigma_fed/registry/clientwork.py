@@ -34,6 +34,11 @@ from enigma_fed.wire.userid import UserId
 
 Now = Callable[[], float]
 _LOG: Final = "enigma-fed registry log NAME --url URL"
+_TWICE: Final = "Made on another machine of yours? Then: --accept-new-keys. Else ask the operator."
+_SOMEBODYS: Final = (
+    "Did somebody else have the name there before you? Then move the file of your keys and its .bak away; "
+    "where it is: enigma-fed registry identity show NAME"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,10 +127,11 @@ class ClientWork:
         """Raise KeysChanged for somebody else's keys under the name of an identity that is kept here."""
         if not self.stores.owns(identity.user_id):
             return
-        if self.stores.own(identity.user_id).keys_of(identity.digest) is None:
+        own = self.stores.own(identity.user_id)
+        if own.keys_of(identity.digest) is None:
+            never = own.registered_at(self.url) is None
             raise KeysChanged(
-                "that is a name of yours, and they are not your keys",
-                hint="Made on another machine of yours? Then: --accept-new-keys. Else ask the operator.",
+                "that is a name of yours, and they are not your keys", hint=_SOMEBODYS if never else _TWICE
             )
 
     async def _proof(self, known: Known, identity: PublicIdentity) -> bytes | None:
@@ -195,7 +201,7 @@ def _absent(known: Known | None) -> NotRegistered:
     if known is None:
         return NotRegistered("", hint="Look at the name, letter by letter: case and a leading @ count.")
     return NotRegistered(
-        "it was there before: its owner may have revoked it", hint=f"What became of it: {_LOG}"
+        "it was there before, and its owner may have revoked it", hint=f"What became of it: {_LOG}"
     )
 
 
@@ -212,9 +218,9 @@ def _taken(own: OwnIdentity, held: PublicIdentity | None) -> Exception:
     if former:
         return HandleTaken(
             "it holds former keys of this identity",
-            hint="Give it the new ones: enigma-fed registry rotate NAME",
+            hint="Give it the new ones: enigma-fed registry rotate NAME --url URL",
         )
     return HandleTaken(
-        "somebody else registered that name first, or revoked it",
+        "somebody else registered that name first, or it was revoked",
         hint="Take another name, or another registry.",
     )

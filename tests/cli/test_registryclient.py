@@ -96,7 +96,13 @@ def test_hints_name_what_the_line_named(alice: Person) -> None:
     alice("resolve", "a name")
     alice.registry.identities.clear()
     gone = alice("resolve", "a name")
-    assert f"registry log 'a name' --url {alice.registry.url}" in gone.err
+    assert f"registry log 'a name' --url {alice.registry.url} --pepper-file " in gone.err
+    made = alice("identity", "create", "my own")
+    assert "registry register 'my own' --url" in made.err
+    again = alice("identity", "create", "my own")
+    assert "identity show 'my own'" in again.err
+    nobody = alice("identity", "show", "some body")
+    assert "identity create 'some body'" in nobody.err
 
 
 def test_a_taken_name_is_a_conflict(alice: Person, bob: Person) -> None:
@@ -105,6 +111,20 @@ def test_a_taken_name_is_a_conflict(alice: Person, bob: Person) -> None:
     assert refused.exit_code == 6
     assert "somebody else" in refused.err
     assert "another name" in refused.err
+
+
+def test_keys_of_a_name_that_was_taken_are_in_the_way_until_they_are_moved(
+    alice: Person, bob: Person
+) -> None:
+    alice("register", "alice")
+    bob("register", "alice")
+    refused = bob("resolve", "alice")
+    assert refused.exit_code == 6
+    assert "identity show alice" in refused.err
+    shown = bob("identity", "show", "alice", "--json").json
+    for ending in ("", ".bak"):
+        Path(f"{shown['file']}{ending}").rename(bob.data_dir / f"away.json{ending}")
+    assert bob("resolve", "alice").exit_code == 0
 
 
 def test_nobody_of_that_name(alice: Person) -> None:
@@ -275,6 +295,7 @@ def test_which_registry(alice: Person) -> None:
     assert "home, other" in several.err
     unknown = invoke("registry", "nodes", "--url", "hom", *flags)
     assert unknown.exit_code == 2
+    assert "home, other" in unknown.err
 
 
 def test_without_the_pepper(alice: Person) -> None:

@@ -129,6 +129,11 @@ def test_keys_that_change_are_followed(alice: Person, bob: Person) -> None:
 def test_a_revoked_name(alice: Person, bob: Person) -> None:
     alice.must("register", "leaving")
     bob.must("resolve", "leaving")
+    unasked = alice("revoke", "leaving")
+    assert unasked.exit_code == 2
+    assert "--yes" in unasked.err
+    assert bob.must("check", "leaving").exit_code == 0
+    assert bob.must("resolve", "leaving", "--json").json["keys"] == "same"
     revoked = alice.must("revoke", "leaving", "--yes", "--json").json
     assert (revoked["outcome"], revoked["fingerprint"]) == ("done", None)
     assert "already" in alice.must("revoke", "leaving", "--yes").err
@@ -141,17 +146,18 @@ def test_a_revoked_name(alice: Person, bob: Person) -> None:
     assert bob("register", "leaving").exit_code == 6
 
 
-@pytest.mark.parametrize("action", ["update", "rotate", "revoke"])
+@pytest.mark.parametrize("action", ["update", "rotate", "revoke --yes"])
 def test_only_its_owner_changes_a_name(alice: Person, bob: Person, action: str) -> None:
     alice.must("register", f"mine {action}")
-    stranger = bob(action, f"mine {action}")
+    words = action.split()
+    stranger = bob(*words, f"mine {action}")
     assert stranger.exit_code == 5
     assert "identity create" in stranger.err
     bob.must("identity", "create", f"mine {action}")
-    assert bob(action, f"mine {action}").exit_code == 6
-    assert alice(action, f"nobody's {action}").exit_code == 5
+    assert bob(*words, f"mine {action}").exit_code == 6
+    assert alice(*words, f"nobody's {action}").exit_code == 5
     alice.must("identity", "create", f"not there {action}")
-    absent = alice(action, f"not there {action}")
+    absent = alice(*words, f"not there {action}")
     assert absent.exit_code == 5
     assert f"registry register 'not there {action}'" in absent.err
 
