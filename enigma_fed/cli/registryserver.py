@@ -128,7 +128,8 @@ def rotate_key(overlap: str) -> None:
     if here.json:
         output.data_json({"config": str(path.absolute()), "kid": kid, "others_until": until})
         return
-    output.talk(f"The key {kid} in {path} seals the answers from now on; those before it open until {until}.")
+    before = f"those before it open until {until}" if seconds else "those before it open no more"
+    output.talk(f"The key {kid} in {path} seals the answers from now on; {before}.")
 
 
 def _file(flags: Flags) -> Path:
@@ -137,6 +138,7 @@ def _file(flags: Flags) -> Path:
 
 def _file_of_keys(flags: Flags) -> Path:
     """A registry's own file, the agent's when it has `[registry.envelope]`, or the one that it made."""
+    from enigma_fed.base.errors import ConfigError
     from enigma_fed.cli import wiring
     from enigma_fed.daemon.registryenvelope import own_file
     from enigma_fed.registry import configfile
@@ -152,7 +154,13 @@ def _file_of_keys(flags: Flags) -> Path:
     registry = wiring.node_config(paths).settings.registry
     if registry.envelope.keys and paths.config is not None:
         return paths.config
-    return own_file(registry, paths.config, paths.data_dir)
+    made = own_file(registry, paths.config, paths.data_dir)
+    if not made.exists():
+        raise ConfigError(
+            f"there is no {_FILE} in this folder, and this node's own registry has no keys yet ({made})",
+            hint="Name the registry's file: --config FILE",
+        )
+    return made
 
 
 def _overlap(text: str) -> int:

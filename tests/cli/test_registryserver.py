@@ -72,12 +72,12 @@ def test_rotate_key_makes_the_next_key_and_says_how_long_the_others_open(here: P
     assert (old["kid_hex"], old["active"]) == (before["kid_hex"], False)
     assert first["x25519_private_key_hex"] not in done.out + done.err
     said = invoke("registry", "rotate-key", "--config", str(here / "registry.toml"))
-    assert "seals the answers from now on" in said.err
+    assert "those before it open until" in said.err
 
 
 def test_a_key_that_must_not_open_any_more_ends_at_once(here: Path) -> None:
     invoke("registry", "init")
-    invoke("registry", "rotate-key", "--overlap", "0")
+    assert "open no more" in invoke("registry", "rotate-key", "--overlap", "0").err
     path = here / "registry.toml"
     end = tables(path)["envelope"]["keys"][1]["not_after_epoch_ms"]
     assert [key.expired(end + 1) for key in configfile.load(path, end + 1).settings.envelope.keys] == [
@@ -120,6 +120,7 @@ def test_the_keys_of_the_nodes_own_registry_are_rotated_where_they_lie(here: Pat
     missing = invoke("registry", "rotate-key", "--config", str(config))
     assert missing.exit_code == 2
     assert str(own) in missing.err
+    assert "--config FILE" in missing.err
     own.parent.mkdir(parents=True)
     own.write_text('[envelope]\nkeys = [{ kid_hex = "00", active = true }]\n', encoding="utf-8")
     assert invoke("registry", "rotate-key", "--config", str(config), "--json").json["config"] == str(own)
