@@ -73,7 +73,8 @@ def _read(path: Path) -> bytes:
         with modes.opened(path) as file:
             data = file.read(limits.SECRET_FILE_BYTES + 1)
     except OSError as error:
-        raise ConfigError(f"{path}: {(error.strerror or 'it cannot be read').lower()}") from None
+        reason = (error.strerror or "it cannot be read").lower()
+        raise ConfigError(f"{path}: {reason}", hint="The file is named in the table `tls`.") from None
     if len(data) > limits.SECRET_FILE_BYTES:
         raise ConfigError(f"{path} is larger than {limits.SECRET_FILE_BYTES} bytes")
     return data
