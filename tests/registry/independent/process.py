@@ -47,6 +47,7 @@ class Served:
     def __init__(self, process: subprocess.Popen[str], folder: Path) -> None:
         self.process = process
         self.folder = folder
+        self.killed = False
         assert process.stdout is not None
         line = process.stdout.readline()
         assert line, "the registry did not start"
@@ -60,6 +61,11 @@ class Served:
     def reload(self) -> None:
         """Make it read its files again."""
         self.process.send_signal(signal.SIGHUP)
+
+    def kill(self) -> None:
+        """End it with SIGKILL."""
+        self.killed = True
+        self.process.kill()
 
     def log(self) -> str:
         """What it has said on standard error so far."""
@@ -82,7 +88,8 @@ def serving(folder: Path, text: str | None = None) -> Iterator[Served]:
     try:
         with process:
             try:
-                yield Served(process, folder)
+                served = Served(process, folder)
+                yield served
             finally:
                 process.terminate()
                 process.wait(_END)
@@ -90,4 +97,4 @@ def serving(folder: Path, text: str | None = None) -> Iterator[Served]:
         if process.poll() is None:
             process.kill()
             process.wait(_END)
-    assert process.returncode == 0, (folder / "log").read_text(encoding="utf-8")
+    assert process.returncode == (-signal.SIGKILL if served.killed else 0), served.log()

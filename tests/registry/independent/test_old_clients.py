@@ -6,6 +6,9 @@ import ast
 import os
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from http.client import HTTPException
 from itertools import count
 from pathlib import Path
 
@@ -235,14 +238,28 @@ def write(folder: Path, text: str) -> None:
     fresh.replace(folder / "registry.toml")
 
 
-def test_what_was_registered_outlives_the_process(tmp_path: Path) -> None:
-    rosa = Person("rosa")
+def test_invariant_5_what_was_acknowledged_outlives_a_kill(tmp_path: Path) -> None:
+    """Killed while four register at once; `make soak` does it a thousand times."""
+    people = [Person(f"rosa {number}") for number in range(40)]
+    told: list[Person] = []
     with serving(tmp_path, configuration()) as registry:
-        assert registry.client.register(rosa).status == 200
         assert "sled" in registry.log()
+        client, key_of_all = registry.client, registry.client.key()
+
+        def register(person: Person) -> None:
+            with suppress(OSError, HTTPException):
+                assert client.register(person, key=key_of_all).status == 200
+                told.append(person)
+            if len(told) >= 20:
+                registry.kill()
+
+        with ThreadPoolExecutor(4) as callers:
+            list(callers.map(register, people))
+    assert 20 <= len(told) < len(people)
     with serving(tmp_path) as registry:
-        assert registry.client.resolve(rosa.id) == rosa.identity()
-        assert registry.client.register(rosa).body == {"ok": True}
+        for person in told:
+            assert registry.client.resolve(person.id) == person.identity()
+        assert registry.client.register(told[0]).body == {"ok": True}
 
 
 def test_the_name_and_the_keys_stand_in_no_file_and_no_log(tmp_path: Path) -> None:
