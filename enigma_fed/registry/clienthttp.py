@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -26,6 +27,7 @@ SessionMaker = Callable[[Place], aiohttp.ClientSession]
 
 _AUTOMATIC: Final = ("User-Agent", "Accept", "Accept-Encoding")
 _AGAIN: Final = "Look at the URL, and try again later."
+_THROUGH_TOR: Final = f"{_AGAIN} The SOCKS port of another tor: --socks ADDR:PORT"
 _SECONDS: Final = re.compile(r"[0-9]{1,9}", re.ASCII)
 _TLS_HINT: Final = "A registry with a certificate of its own: --ca FILE"
 _SHOWN_HINT: Final = "A registry that wants a certificate of this side: --cert FILE --key FILE"
@@ -86,7 +88,7 @@ class RegistryHttp:
         except RegistryAnswerBroken:
             raise
         except PeerUnreachable as error:
-            raise RegistryUnreachable(error.detail, hint=error.hint) from error
+            raise RegistryUnreachable(error.detail, hint=error.hint or _THROUGH_TOR) from error
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise _unreachable(error, self.place) from error
 
@@ -141,11 +143,12 @@ def _unreachable(error: Exception, place: Place) -> EnigmaError:
     if isinstance(error, TimeoutError):
         return RegistryUnreachable("it did not answer in time", hint=_AGAIN)
     if isinstance(error, aiohttp.ServerDisconnectedError):
-        return RegistryUnreachable(
-            "it closed the connection without an answer", hint=_SHOWN_HINT if place.is_encrypted else _AGAIN
-        )
+        hint = _SHOWN_HINT if place.is_encrypted else f"Is it https? {_AGAIN}"
+        return RegistryUnreachable("it closed the connection without an answer", hint=hint)
     if isinstance(error, aiohttp.ClientConnectorDNSError):
         return RegistryUnreachable("its name is not known", hint="Look at the URL.")
     if isinstance(error, aiohttp.ClientConnectorError):
-        return RegistryUnreachable(f"no connection: {error.os_error.strerror or 'refused'}", hint=_AGAIN)
+        # asyncio's own text repeats the address.
+        reason = os.strerror(error.os_error.errno).lower() if error.os_error.errno else "refused"
+        return RegistryUnreachable(f"no connection: {reason}", hint=_AGAIN)
     return RegistryUnreachable("the connection broke", hint=_AGAIN)

@@ -6,9 +6,13 @@ import os
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
+from enigma_fed.base import limits
 from enigma_fed.base.errors import ConfigError
 from enigma_fed.storage import modes
+
+_KEY: Final = b"PRIVATE KEY-----"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +41,8 @@ def client_context(files: TlsFiles) -> ssl.SSLContext:
 def _show(context: ssl.SSLContext, certificate: Path, key: Path) -> None:
     try:
         with modes.opened(key) as file:
+            if key == certificate and _KEY not in file.read(limits.SECRET_FILE_BYTES):
+                raise ConfigError(f"{certificate} holds no private key", hint="Name the one: --key FILE")
             modes.check_file(key, os.fstat(file.fileno()))
         # A key with a passphrase must not stop at OpenSSL's own prompt.
         context.load_cert_chain(certificate, key, password=lambda: b"")

@@ -18,7 +18,7 @@ from enigma_fed.base.registry_client_errors import (
     NotOffered,
     NotRegistered,
 )
-from enigma_fed.base.registry_errors import IdentityConflict
+from enigma_fed.base.registry_errors import IdentityConflict, Unauthorized
 from enigma_fed.registry import clientrules
 from enigma_fed.registry.client import RegistryClient
 from enigma_fed.registry.clientowner import PRESENCES, OwnerClient
@@ -35,6 +35,9 @@ from enigma_fed.wire.userid import UserId
 Now = Callable[[], float]
 _LOG: Final = "enigma-fed registry log NAME --url URL"
 _TWICE: Final = "Made on another machine of yours? Then: --accept-new-keys. Else ask the operator."
+_OTHER_KEYS: Final = (
+    "The keys of that name here are not those that it holds. To announce without a signature: --unsigned"
+)
 _SOMEBODYS: Final = (
     "Did somebody else have the name there before you? Then move the file of your keys and its .bak away; "
     "where it is: enigma-fed registry identity show NAME"
@@ -173,7 +176,11 @@ class ClientWork:
         noted = own.registered_at(self.url)
         keys = (own.keys_of(noted.identity) if noted is not None else None) or own.keys[0]
         signature = keys.sign(presence_message(presence, did))
-        return True, await self._owner.announce(SignedPresence(presence, did, signature))
+        try:
+            return True, await self._owner.announce(SignedPresence(presence, did, signature))
+        except Unauthorized as error:
+            error.hint = _OTHER_KEYS
+            raise
 
     async def pin(self, did: Did, *, accept: bool = False) -> Did:
         """A registry's DID, remembered at first; raises KeysChanged for another later, unless accepted."""

@@ -164,7 +164,7 @@ async def test_nobody_listens() -> None:
     async with raw_server(Raw(b"").serve) as port:
         pass
     async with connected(Place.parse(f"http://127.0.0.1:{port}"), lambda place: direct_session(None)) as http:
-        with pytest.raises(RegistryUnreachable, match="no connection"):
+        with pytest.raises(RegistryUnreachable, match="no connection: connection refused"):
             await http.ask("GET", "/nodes")
 
 

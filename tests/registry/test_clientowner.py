@@ -116,5 +116,5 @@ async def test_presence_is_signed_with_the_keys_that_the_registry_holds(tmp_path
         assert found.signed
         assert await here.work.announce(presence, None) == (False, 100)
         stranger = person()
-        with pytest.raises(Unauthorized):
+        with pytest.raises(Unauthorized, match="--unsigned"):
             await here.work.announce(presence, stranger)

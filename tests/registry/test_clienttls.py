@@ -97,6 +97,12 @@ def test_files_that_cannot_be_used(authority: Authority, tmp_path: Path) -> None
             client_context(files)
 
 
+def test_a_certificate_without_its_key_is_told_before_its_modes(authority: Authority) -> None:
+    authority.certificate.chmod(0o644)
+    with pytest.raises(ConfigError, match="--key FILE"):
+        client_context(TlsFiles(certificate=authority.certificate))
+
+
 def test_a_key_of_another_certificate(authority: Authority, tmp_path: Path) -> None:
     other = tmp_path / "other.key"
     authority.authority.issue_cert("other.example").private_key_pem.write_to_path(str(other))
