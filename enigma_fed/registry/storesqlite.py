@@ -152,9 +152,10 @@ class SqliteStore:
     def _note(self, row: int, blind: object) -> None:
         """One row that is there at the start; none is ever deleted, a failed one's number is used again."""
         if row != self._index.entries + 1:
-            raise StoreDamaged(f"{self._path}: rows are missing before row {row}")
+            raise StoreDamaged(f"{self._path}: rows are missing before row {row}", hint=sqlitefile.DAMAGED)
         if not isinstance(blind, bytes) or not is_sound(blind) or self._index.find(blind) is not None:
-            raise StoreDamaged(f"{self._path}: the index of row {row} was changed by something else")
+            what = f"{self._path}: the index of row {row} was changed by something else"
+            raise StoreDamaged(what, hint=sqlitefile.DAMAGED)
         self._index.put(blind, row)
 
     def find(self, user: UserId) -> Record | None:

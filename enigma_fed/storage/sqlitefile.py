@@ -36,7 +36,8 @@ _SHM: Final = "-shm"
 _NEWER: Final = (
     "Use the newer enigma-fed that wrote it. If none ever ran here, a disk damaged the file: move it away."
 )
-_DAMAGED: Final = "Nothing was changed. Put a backup in its place; look for a failing disk."
+DAMAGED: Final = "Nothing was changed. Put a backup in its place; look for a failing disk."
+"""What to do about a database that does not hold."""
 _CANNOT_WRITE: Final = frozenset(
     {
         sqlite3.SQLITE_FULL,
@@ -106,7 +107,7 @@ def check(path: Path, schema: Schema, *, disk: Disk | None = None) -> None:
     try:
         header = disk.head(path, _HEADER_BYTES) or b""
     except OSError as error:
-        raise StoreDamaged(f"{path} cannot be read: {error.strerror or error}", hint=_DAMAGED) from error
+        raise StoreDamaged(f"{path} cannot be read: {error.strerror or error}", hint=DAMAGED) from error
     _check_header(path, header, schema)
     with reading(path) as connection:
         version = connection.execute("PRAGMA user_version").fetchone()[0]
@@ -114,7 +115,7 @@ def check(path: Path, schema: Schema, *, disk: Disk | None = None) -> None:
             raise StoreNewer(f"{path} has version {version}", hint=_NEWER)
         [(found,)] = connection.execute("PRAGMA quick_check(1)").fetchall()
     if found != "ok":
-        raise StoreDamaged(f"{path}: {found.splitlines()[-1]}", hint=_DAMAGED)
+        raise StoreDamaged(f"{path}: {found.splitlines()[-1]}", hint=DAMAGED)
 
 
 @contextmanager
@@ -214,7 +215,7 @@ def explained(path: Path, error: Exception, *, writing: bool) -> EnigmaError:
     if code in _IN_USE:
         return LockBusy(f"another program uses {path}", hint="Try again in a moment.")
     if code in _BROKEN or not writing or isinstance(error, UnicodeDecodeError):
-        return StoreDamaged(f"{path}: {error}", hint=_DAMAGED)
+        return StoreDamaged(f"{path}: {error}", hint=DAMAGED)
     return WriteFailed(f"{path}: {error}")
 
 
@@ -248,13 +249,13 @@ def _check_header(path: Path, header: bytes, schema: Schema) -> None:
     """What the first bytes say, before SQLite opens the file: opening is the first change."""
     version = int.from_bytes(header[_VERSION_AT], "big")
     if len(header) < _HEADER_BYTES or not header.startswith(_MAGIC):
-        raise StoreDamaged(f"{path} is no database", hint=_DAMAGED)
+        raise StoreDamaged(f"{path} is no database", hint=DAMAGED)
     if int.from_bytes(header[_APPLICATION_AT], "big") != schema.application_id:
-        raise StoreDamaged(f"{path} is the database of something else", hint=_DAMAGED)
+        raise StoreDamaged(f"{path} is the database of something else", hint=DAMAGED)
     if version > schema.version:
         raise StoreNewer(f"{path} has version {version}", hint=_NEWER)
     if version < 1:
-        raise StoreDamaged(f"{path} has no version", hint=_DAMAGED)
+        raise StoreDamaged(f"{path} has no version", hint=DAMAGED)
 
 
 def _migrate(connection: Connection, schema: Schema) -> bool:
