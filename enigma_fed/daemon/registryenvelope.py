@@ -37,6 +37,8 @@ def agent_settings(
     """
     place = _place(config, data_dir, now_ms)
     if tables.envelope != EnvelopeTable():
+        if config is not None:
+            _tell_loose(config, tables, place)
         return configfile.settle(tables, tables.listen, "listen", place)
     if tables.storage.kind == "memory":
         data, where = configedit.fresh_envelope(random).encode(), place
@@ -47,6 +49,16 @@ def agent_settings(
     own = configfile.convert(configfile.parse(data, str(where.file)), _Envelope, where)
     whole = msgspec.structs.replace(tables, envelope=own.envelope)
     return configfile.settle(whole, tables.listen, "listen", place, where)
+
+
+def _tell_loose(config: Path, tables: AgentTables, place: Place) -> None:
+    """Its group may read it: under systemd it is root's, and the agent another user."""
+    mode = configfile.read(config)[1]
+    if mode & 0o007 and configfile.holds_secrets(tables):
+        place.warnings.append(
+            f"{config} holds secrets of the registry and every user can read it (mode {mode:04o}): "
+            f"chmod o= {config} (the agent must still be able to read it)"
+        )
 
 
 def own_file(tables: AgentTables, config: Path | None, data_dir: Path) -> Path:

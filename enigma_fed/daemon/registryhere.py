@@ -177,7 +177,7 @@ class RegistryHere:
                 self.settled.set()
             self._held = held.pop_all()
         assert self._server is not None
-        _log.info("the registry is up as %s with %s identities", self._server.did, self.identities)
+        _log.info("the registry is up as %s, identities: %s", self._server.did, self.identities)
         return True
 
     async def _open(self, held: AsyncExitStack) -> None:

@@ -87,7 +87,7 @@ def load(path: Path, now_ms: int) -> Loaded:
     data, mode = read(path)
     place = Place(path, now_ms)
     tables = convert(parse(data, str(path)), RegistryTables, place)
-    if mode & 0o077 and _holds_secrets(tables):
+    if mode & 0o077 and holds_secrets(tables):
         place.warnings.append(
             f"{path} holds secrets and others can read it (mode {mode:04o}): chmod 600 {path}"
         )
@@ -179,7 +179,8 @@ def is_weak(secret: bytes) -> bool:
     return secret in _PUBLISHED or len(set(secret)) == 1
 
 
-def _holds_secrets(tables: CommonTables) -> bool:
+def holds_secrets(tables: CommonTables) -> bool:
+    """Whether the file itself, and not files that it names, has the pepper or a private key."""
     envelope = tables.envelope
     return envelope.pepper_hex is not None or any(key.x25519_private_key_hex for key in envelope.keys)
 

@@ -51,6 +51,19 @@ def test_keys_in_the_configuration_come_before_those(tmp_path: Path) -> None:
     assert not (tmp_path / "data").exists()
 
 
+def test_a_configuration_with_keys_that_every_user_can_read_is_warned_of(tmp_path: Path) -> None:
+    key = f'{{ kid_hex = "0001020304050607", x25519_private_key_hex = "{PEPPER}", active = true }}'
+    text = f'[registry.envelope]\npepper_hex = "{PEPPER}"\nkeys = [{key}]\n'
+    load(tmp_path, text)
+    path = tmp_path / "etc" / "config.toml"
+    for mode, told in ((0o644, True), (0o640, False), (0o600, False)):
+        path.chmod(mode)
+        warnings = load(tmp_path, text).warnings
+        assert any(f"chmod o= {path}" in warning for warning in warnings) is told
+    path.chmod(0o644)
+    assert load(tmp_path).warnings == ()
+
+
 def test_in_memory_they_are_others_each_time_and_nothing_is_written(tmp_path: Path) -> None:
     text = '[registry.storage]\nkind = "memory"\n'
     first, second = (load(tmp_path, text).settings.envelope for _ in range(2))
