@@ -239,3 +239,25 @@ async def test_invariant_7_an_announcement_tells_nobody_who_is_registered(
     assert (await announced("alice"))[0] == 200
     assert (await announced("bob"))[0] == 429
     assert await announced("bob") == await announced("nobody at all")
+
+
+async def test_invariant_8_nothing_of_bad_input_shows_in_a_log_or_an_answer(
+    caller: RegistryCaller, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG")
+    mark = b"unmistakable"
+    sent = [
+        b"GET /" + mark + b" HTTP/1.1\r\nHost: x" + END,
+        b"GET /check_user/" + mark + b"?" + mark + b" HTTP/1.1\r\nHost: " + mark + END,
+        b"GET /nodes HTTP/1.1\r\nHost: x\r\n" + mark + b" : \xff" + END,
+        mark + b" /nodes HTTP/9.9" + END,
+        post("/resolve", b'{"' + mark + b'": "\\ud800"}'),
+        post("/announce", json.dumps({**SAID, "addr": mark.decode() * 99}).encode()),
+        post("/nodes", b'{"nodes":[{"base_url":"http://[' + mark + b'"}]}'),
+        post("/resolve", b"{}", b"Content-Type: " + mark + b"\r\n"),
+        post("/resolve", resolve_body(ALICE.id), JSON + b"x-enigma-pow: " + mark + b":\xff\r\n"),
+    ]
+    for request_bytes in sent:
+        (reply,) = await exchange(caller, request_bytes)
+        assert mark not in reply.body
+    assert mark.decode() not in caplog.text
