@@ -215,8 +215,10 @@ async def test_an_onion_that_died_without_a_word_is_brought_back_by_the_same_tor
     await link._say("RESETCONF HiddenServiceDir")  # as nothing that anyone could see from outside
     await home.reaches(TorPhase.PROBING)
     again = await home.reaches(TorPhase.READY)
-    assert again.repairs >= 1
-    assert again.last_repair in ("tor reads its torrc again", "tor takes it out and in again")
+    assert again.repairs + again.public.repairs >= 1, (
+        "whichever of the two was missed first: both lie in one torrc"
+    )
+    assert again.last_repair in ("", "tor reads its torrc again", "tor takes it out and in again")
     assert (again.pid, again.restarts) == (ready.pid, ready.restarts)
     await home.sees(lambda status: status.public.phase is PublicPhase.READY)
     await home.close()
