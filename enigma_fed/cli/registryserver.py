@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import time
 from pathlib import Path
 from typing import Final
@@ -68,7 +69,7 @@ def init() -> None:
     The file is `--config FILE`, else registry.toml in this folder. In a file that is there already only
     secrets that everyone knows (of a published example, or one byte repeated) are replaced.
     """
-    from enigma_fed.base.errors import Conflict
+    from enigma_fed.base.errors import ConfigError, Conflict
     from enigma_fed.cli import output
     from enigma_fed.daemon import registryfiles
     from enigma_fed.registry import configedit
@@ -83,6 +84,9 @@ def init() -> None:
         )
         if not replaced:
             raise Conflict(f"{path} is there, and its secrets are its own", hint=f"Start it: {_start(path)}")
+    elif not path.absolute().parent.is_dir():
+        folder = shlex.quote(str(path.parent))
+        raise ConfigError(f"{path}: there is no such folder", hint=f"Make it: mkdir -p {folder}")
     else:
         registryfiles.create(path, configedit.fresh(os.urandom))
     if here.json:
@@ -167,6 +171,8 @@ def _overlap(text: str) -> int:
     from enigma_fed.base.errors import UsageError
     from enigma_fed.cli.types import parse_ago
 
+    if text.isdigit() and int(text):
+        raise UsageError(f"--overlap: {text} of what?", hint="Such as 12h or 30d; 0 for not at all.")
     try:
         seconds = parse_ago(text)
     except ValueError as error:
@@ -177,6 +183,4 @@ def _overlap(text: str) -> int:
 
 
 def _start(path: Path) -> str:
-    import shlex
-
     return f"enigma-fed registry serve --config {shlex.quote(str(path))}"

@@ -35,9 +35,7 @@ from enigma_fed.wire.userid import UserId
 Now = Callable[[], float]
 _LOG: Final = "enigma-fed registry log NAME --url URL"
 _TWICE: Final = "Made on another machine of yours? Then: --accept-new-keys. Else ask the operator."
-_OTHER_KEYS: Final = (
-    "The keys of that name here are not those that it holds. To announce without a signature: --unsigned"
-)
+_OTHER_KEYS: Final = "It does not hold your keys of that name. To announce without a signature: --unsigned"
 _SOMEBODYS: Final = (
     "Did somebody else have the name there before you? Then move the file of your keys and its .bak away; "
     "where it is: enigma-fed registry identity show NAME"

@@ -50,6 +50,12 @@ def test_init_leaves_a_file_with_secrets_of_its_own_alone(here: Path) -> None:
     assert path.read_bytes() == before
 
 
+def test_init_in_a_folder_that_is_not_there_says_how_to_make_it(here: Path) -> None:
+    refused = invoke("registry", "init", "--config", str(here / "none" / "registry.toml"))
+    assert refused.exit_code == 2
+    assert f"mkdir -p {here / 'none'}" in refused.err
+
+
 def test_invariant_8_init_replaces_what_everyone_knows_and_says_what_it_was(here: Path) -> None:
     path = here / "registry.toml"
     path.write_bytes(PUBLISHED.read_bytes())
@@ -86,7 +92,7 @@ def test_a_key_that_must_not_open_any_more_ends_at_once(here: Path) -> None:
     ]
 
 
-@pytest.mark.parametrize("overlap", ["soon", "-1d", "3651d"])
+@pytest.mark.parametrize("overlap", ["soon", "-1d", "3651d", "30"])
 def test_an_overlap_that_is_none_is_a_usage_error(here: Path, overlap: str) -> None:
     invoke("registry", "init")
     before = (here / "registry.toml").read_bytes()
