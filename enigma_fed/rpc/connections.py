@@ -213,9 +213,11 @@ class BoundedConnection(RequestHandler):
         if self.streams:
             super().data_received(data)
             return
-        seen = self._request_count
+        seen, waited = self._request_count, bool(self._messages)
         super().data_received(data)
         if self._request_count != seen:
+            if not waited:
+                self._received = self._lines = 0  # all that came before has had its turn
             self._deadline = None
             self._forget_frames()
             if not self._kept:

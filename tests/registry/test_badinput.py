@@ -261,3 +261,17 @@ async def test_invariant_8_nothing_of_bad_input_shows_in_a_log_or_an_answer(
         (reply,) = await exchange(caller, request_bytes)
         assert mark not in reply.body
     assert mark.decode() not in caplog.text
+
+
+async def test_whoever_sends_ahead_again_and_again_is_answered_each_time(
+    caller: RegistryCaller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "MESSAGE_BYTES", 4096)
+    four = (b"GET /nodes HTTP/1.1\r\nHost: x" + END) * 4
+    reader, writer = await asyncio.open_connection("127.0.0.1", caller.port)
+    async with asyncio.timeout(20):
+        for _ in range(2 * limits.MESSAGE_BYTES // len(four)):
+            writer.write(four)
+            assert [(await Reply.read(reader)).status for _ in range(4)] == [200] * 4
+    writer.close()
+    await writer.wait_closed()
