@@ -57,8 +57,8 @@ def checked(key: Key, value: object, where: str) -> Value:
     try:
         return cast(Value, msgspec.convert(value, key.form))
     except msgspec.ValidationError as error:
-        text = str(error).partition(" - at ")[0].replace("`", "")
-        raise ConfigError(f"{key.doc.key} in {where} is not right: {text[:1].lower()}{text[1:]}") from None
+        text = configfile.in_words(str(error).partition(" - at ")[0])
+        raise ConfigError(f"{key.doc.key} in {where} is not right: {text}", hint=configfile.TYPES) from None
 
 
 def from_text(doc: OptionDoc, text: str) -> object:

@@ -42,6 +42,16 @@ _PUBLISHED: Final = (
 _HEX: Final = re.compile(r"(?:[0-9A-Fa-f]{2})+")
 _UNKNOWN: Final = re.compile(r"Object contains unknown field `(.*?)`(?: - at `\$\.?(.*?)`)?", re.DOTALL)
 _MISSING: Final = re.compile(r"Object missing required field `(.*?)`(?: - at `\$\.?(.*?)`)?")
+_WORDS: Final = {
+    "int": "an integer",
+    "float": "a number",
+    "str": "text",
+    "bool": "true or false",
+    "array": "a list",
+    "object": "a table",
+}
+_KIND: Final = re.compile(rf"(?:(?<=[Ee]xpected )|(?<=, got ))\b(?:{'|'.join(_WORDS)})\b")
+TYPES: Final = "Types and bounds of all keys: docs/CONFIG.md, [registry]."
 _OTHER: Final = re.compile(r"(.*?)(?: - at `\$\.?(.*?)`)?", re.DOTALL)
 
 
@@ -193,7 +203,14 @@ def _said(text: str) -> tuple[str, str, str]:
         return _key(found[2], found[1]), "is missing", ""
     found = _OTHER.fullmatch(text)
     assert found is not None
-    return _key(found[2], ""), f"is not right: {found[1][:1].lower()}{found[1][1:]}".replace("`", ""), ""
+    return _key(found[2], ""), f"is not right: {in_words(found[1])}", TYPES
+
+
+def in_words(text: str) -> str:
+    """What msgspec says of a value, with the words of TOML."""
+    plain = text.replace("`", "").replace(" | null", "").replace("Invalid enum value", "it cannot be")
+    words = _KIND.sub(lambda kind: _WORDS[kind[0]], plain)
+    return f"{words[:1].lower()}{words[1:]}"
 
 
 def _key(path: str | None, name: str) -> str:
