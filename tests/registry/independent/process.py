@@ -7,7 +7,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -41,6 +42,14 @@ def configuration(*keys: str, top: str = "", tables: str = QUIET) -> str:
     )
 
 
+def until(condition: Callable[[], bool]) -> None:
+    """Wait for something that another process does."""
+    end = time.monotonic() + _END
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
 class Served:
     """A running registry."""
 
@@ -68,7 +77,7 @@ class Served:
         self.process.kill()
 
     def log(self) -> str:
-        """What it has said on standard error so far."""
+        """What it has said on standard error so far; a line is written some time after it was said."""
         return (self.folder / "log").read_text(encoding="utf-8")
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import os
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -16,7 +15,7 @@ import pytest
 
 from tests.registry.independent import crypto
 from tests.registry.independent.client import Client, Person, compact, solve
-from tests.registry.independent.process import KIDS, SECRETS, Served, configuration, key, serving
+from tests.registry.independent.process import KIDS, SECRETS, Served, configuration, key, serving, until
 
 OLD_NAMES = ("carol", "Carol", "@carol", "e\u0301", "\u00e9")
 FAR = 4_102_444_800_000
@@ -32,14 +31,6 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 @pytest.fixture
 def client(registry: Served) -> Client:
     return registry.client
-
-
-def until(condition: object) -> None:
-    """Wait for something that another process does."""
-    end = time.monotonic() + 60
-    while not condition():  # type: ignore[operator]
-        assert time.monotonic() < end
-        time.sleep(0.05)
 
 
 def test_the_crypto_of_this_client_is_the_wire_s() -> None:
@@ -243,7 +234,6 @@ def test_invariant_5_what_was_acknowledged_outlives_a_kill(tmp_path: Path) -> No
     people = [Person(f"rosa {number}") for number in range(40)]
     told: list[Person] = []
     with serving(tmp_path, configuration()) as registry:
-        assert "sled" in registry.log()
         client, key_of_all = registry.client, registry.client.key()
 
         def register(person: Person) -> None:
@@ -260,6 +250,7 @@ def test_invariant_5_what_was_acknowledged_outlives_a_kill(tmp_path: Path) -> No
         for person in told:
             assert registry.client.resolve(person.id) == person.identity()
         assert registry.client.register(told[0]).body == {"ok": True}
+    assert "sled" in registry.log()
 
 
 def test_the_name_and_the_keys_stand_in_no_file_and_no_log(tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ from tests.registry.independent.process import (
     configuration,
     key,
     serving,
+    until,
 )
 
 ELSEWHERE = {"X-Forwarded-For": "203.0.113.9"}
@@ -246,6 +247,8 @@ def test_weakness_19_no_handle_stands_in_a_log(client: Client, registry: Served)
     client.resolve(lena.id)
     client.ask("GET", f"/check_user/{lena.id.hex()}")
     client.ask("POST", f"/{lena.id.hex()}", b"{")
+    registry.reload()
+    until(lambda: "the configuration was read again" in registry.log())
     log = registry.log()
     assert lena.id.hex() not in log
     assert lena.name not in log
