@@ -25,8 +25,15 @@ from enigma_fed.wire.registrybodies import ResolveRequest
 from enigma_fed.wire.registryv1 import PresenceQuery, PresenceView, RegistryFacts, SignedPresence
 from enigma_fed.wire.userid import UserId
 
-_DECOY: Final = bytes(600)
-"""What is sealed and thrown away for the log of nobody; one entry is about as large."""
+_DECOY: Final = PublicIdentity(
+    user_id=UserId(bytes(32)),
+    username_hint=None,
+    signing_public_key=bytes([200]) * 32,
+    encryption_public_key=bytes([200]) * 32,
+    signature=bytes([200]) * 900,
+    created_at_ms=1,
+).encode()
+"""Whose log is made and thrown away for a user who is not there; an identity with a bundle is as large."""
 
 
 class Owners:
@@ -84,10 +91,10 @@ class Owners:
     def log(self, body: bytes) -> bytes:
         """Every change of an identity, sealed for whoever asks; null, for the same work, of nobody."""
         asked = ResolveRequest.decode(body)
-        entries = self._registry.store.log(asked.user)
-        plaintext = ownerchange.encode_log(entries) if entries else _DECOY
+        entries, known = self._entries(asked.user)
+        plaintext = ownerchange.encode_log(entries)
         sealed = self._registry.seal(asked.user, asked.public_key, plaintext, ownerchange.log_key)
-        return replies.resolved(asked.user, sealed if entries else None)
+        return replies.resolved(asked.user, sealed if known else None)
 
     def announce(self, body: bytes, client: ClientKey) -> bytes:
         """Note where a user is who signed it; raises Unauthorized, also for who is not registered."""
@@ -112,14 +119,21 @@ class Owners:
         Raises IdentityConflict, or NotFoundHere after a revocation, for who held the key at the entry that
         the statement names; for anybody else Unauthorized, whether there is such a user or not.
         """
-        entries = self._registry.store.log(request.statement.user)
-        key = _held_key(entries, request.statement.previous) if entries else self._registry.did.public_key
-        if not verify(key, request.statement.message, request.signature) or not entries:
+        entries, known = self._entries(request.statement.user)
+        key = _held_key(entries, request.statement.previous) if known else self._registry.did.public_key
+        if not verify(key, request.statement.message, request.signature) or not known:
             raise Unauthorized
         newest = entries[-1]
         if newest.is_of(request):
             return registryv1.changed(newest.seq, newest.hash)
         raise NotFoundHere if newest.action is Action.REVOKE else IdentityConflict
+
+    def _entries(self, user: UserId) -> tuple[Sequence[LogEntry], bool]:
+        """The log of a user and True; for nobody one that costs the same, and False."""
+        entries = self._registry.store.log(user)
+        if entries:
+            return entries, True
+        return (LogEntry.registered(PublicIdentity.decode(_DECOY), 1),), False
 
     def _opened(self, request: ChangeRequest, now_ms: int) -> PublicIdentity | None:
         """The new identity out of its envelope."""
