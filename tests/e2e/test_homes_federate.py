@@ -20,7 +20,7 @@ from enigma_fed.demo.agentprocess import AgentProcess
 from enigma_fed.wire.views import NodeView
 from tests.support import secrets
 from tests.support.homes import ask, eventually, identity, peer, status, synced
-from tests.support.tornet import NOBODYS_NETWORK, TorNetwork
+from tests.support.tornet import TorNetwork
 
 pytestmark = [pytest.mark.tor, pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(400)]
 
@@ -231,8 +231,10 @@ async def _synced_both(one: AgentProcess, other: AgentProcess) -> bool:
     return await synced(one, await identity(other)) and await synced(other, await identity(one))
 
 
-async def test_without_network_the_agent_is_up_and_says_how_far_tor_got_and_why(tmp_path: Path) -> None:
-    lonely = AgentProcess("lonely", tmp_path / "lonely", NOBODYS_NETWORK)
+async def test_without_network_the_agent_is_up_and_says_how_far_tor_got_and_why(
+    tor_network: TorNetwork, tmp_path: Path
+) -> None:
+    lonely = AgentProcess("lonely", tmp_path / "lonely", tor_network.client_torrc_of_nobody)
     lonely.prepare()
     try:
         await lonely.start()

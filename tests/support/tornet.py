@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import threading
 from collections.abc import Coroutine, Iterator
 from dataclasses import dataclass
@@ -34,6 +35,11 @@ class TorNetwork:
     client_torrc: str
     """Lines for a tor that is to be a client of it."""
     pids: tuple[int, ...]
+
+    @property
+    def client_torrc_of_nobody(self) -> str:
+        """The client lines with a closed port for each authority: all refuse, and tor soon says so."""
+        return re.sub(r"(orport=|127\.0\.0\.1:)\d+", r"\g<1>1", self.client_torrc)
 
     def extra_file(self, folder: Path) -> Path:
         """A file with the client lines, for TorSettings.torrc_extra."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -293,9 +292,8 @@ async def test_without_a_network_the_status_says_how_far_it_is_and_why(
 
 
 async def test_a_network_that_refuses_is_told_apart(tor_network: TorNetwork, tmp_path: Path) -> None:
-    lines = tor_network.client_torrc.splitlines()
-    nobody = [re.sub(r"(orport=|127\.0\.0\.1:)\d+", r"\g<1>1", line) for line in lines]
-    home = Home(tmp_path, replace(tor_network, client_torrc="\n".join(nobody)), b"\x0a" * 32)
+    nobody = replace(tor_network, client_torrc=tor_network.client_torrc_of_nobody)
+    home = Home(tmp_path, nobody, b"\x0a" * 32)
     await home.start()
     await home.says("refuse the connection")
     await home.close()
