@@ -210,7 +210,10 @@ async def test_invariant_7_behind_an_onion_without_circuits_work_stands_in_for_a
                 break
         assert refused is not None
         assert refused.status == 429
-        assert (await caller.ask("GET", path, headers=await work(caller))).status == 200
+        header = await work(caller)
+        assert (await caller.ask("GET", path, headers=header)).status == 200
+        other = await caller.ask("GET", f"/check_user/{BOB.id.hex}", headers=header)
+        assert other.refusal[1] == "POW_REQUIRED"
         made_up = await caller.ask("GET", path, headers={"x-enigma-pow": "00:1"})
         assert made_up.refusal == (400, "POW_REQUIRED", "x-enigma-pow")
 
