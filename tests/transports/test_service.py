@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from enigma_fed.base.tasks import Tasks
 from enigma_fed.transports.tor.binary import TorBinary
 from enigma_fed.transports.tor.control import EventKind, TorEvent
 from enigma_fed.transports.tor.endpoint import Endpoint
+from enigma_fed.transports.tor.folders import TorFolders
 from enigma_fed.transports.tor.onionkey import OnionKey
 from enigma_fed.transports.tor.public import OnionEntry, PublicOnion
 from enigma_fed.transports.tor.repair import Repair
@@ -89,6 +91,30 @@ async def test_close_ends_the_process_whatever_it_is_doing(tmp_path: Path) -> No
     with pytest.raises(ProcessLookupError):
         os.kill(status.pid, 0)
     assert not supervised.tasks.failures
+
+
+async def test_close_leaves_nothing_of_a_start_that_was_under_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The thread that writes tor's folders is slower than whoever ends the agent."""
+    writing, go_on = threading.Event(), threading.Event()
+
+    def slowly(folders: TorFolders, *_onions: object, **_options: object) -> None:
+        writing.set()
+        assert go_on.wait(10)
+        folders.control_folder.mkdir(parents=True)
+
+    monkeypatch.setattr("enigma_fed.transports.tor.service.prepare", slowly)
+    supervised = Supervised(tmp_path, "exec sleep 60")
+    await supervised.tor.start()
+    assert await asyncio.to_thread(writing.wait, 10)
+    closing = asyncio.ensure_future(supervised.tor.close())
+    for _ in range(10):  # turns in which it would remove what is not there yet
+        await asyncio.sleep(0)
+    assert not closing.done()
+    go_on.set()
+    await closing
+    assert list((tmp_path / "run").iterdir()) == []
 
 
 async def test_close_before_start_is_fine(tmp_path: Path) -> None:

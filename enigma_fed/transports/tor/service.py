@@ -109,10 +109,14 @@ class ManagedTor(SupervisedTor):
         self._own = OnionService(PEERS_ONION, key, ((settings.virtual_port, settings.listener_socket),))
         self._written: PublicOnion | None = None
         """What the torrc carries for strangers."""
+        self._preparing: asyncio.Future[None] | None = None
+        """A thread writes the folders; it goes on when whoever waits for it is cancelled."""
 
     async def close(self) -> None:
         """Stop tor; returns when the process has ended and its control socket is gone."""
         await super().close()
+        if self._preparing is not None:  # or it would put back what is removed here
+            await asyncio.gather(self._preparing, return_exceptions=True)
         await asyncio.to_thread(shutil.rmtree, self._folders.control_folder, ignore_errors=True)
 
     async def put_up(self, onion: PublicOnion | None, *, anew: bool) -> None:
@@ -182,7 +186,9 @@ class ManagedTor(SupervisedTor):
 
     async def _prepare(self, *onions: OnionService) -> None:
         extra, defence = self._settings.torrc_extra, bool(self._status.pow)
-        await asyncio.to_thread(prepare, self._folders, onions, extra, pow_defence=defence)
+        writing = asyncio.to_thread(prepare, self._folders, onions, extra, pow_defence=defence)
+        self._preparing = asyncio.ensure_future(writing)
+        await asyncio.shield(self._preparing)
 
     async def _open_and_attend(self) -> None:
         await asyncio.gather(control.preload(), process.wait_for_socket(self._folders.control_socket))
