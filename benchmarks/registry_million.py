@@ -21,6 +21,8 @@ from typing import Final
 
 from benchmarks.registry import Server, get, post, registry_server
 from benchmarks.report import Comparison, Reading
+from enigma_fed.daemon.registryparts import own_key
+from enigma_fed.registry.settings import StorageSettings
 from enigma_fed.registry.store import Record, UserId
 from enigma_fed.registry.storesqlite import SqliteStore
 from enigma_fed.wire import envelope as envelopes
@@ -156,6 +158,7 @@ def _filled(folder: Path, number: int) -> None:
 async def _fill(folder: Path, number: int) -> None:
     store = SqliteStore(folder)
     store.open()
+    own_key(StorageSettings(kind="sqlite", path=folder), os.urandom, first=True)
     chance = random.Random(number)
     for begin in range(0, number, _CHUNK):
         users = range(begin, min(number, begin + _CHUNK))
