@@ -15,6 +15,7 @@ from enigma_fed.daemon import registryfiles
 from enigma_fed.daemon.registryfiles import FileWatch
 from enigma_fed.storage.disk import Disk
 from tests.support.manualclock import ManualClock
+from tests.support.prerequisites import missing
 
 
 def added(text: str) -> tuple[str, int]:
@@ -44,7 +45,7 @@ def test_invariant_8_an_edit_keeps_what_the_group_may_and_takes_the_rest_away(
 
 def test_what_root_writes_beside_anothers_file_is_that_users_too(tmp_path: Path) -> None:
     if os.geteuid() != 0:
-        pytest.skip("only root can write for another user")
+        missing("to write for another user takes root")
     path = tmp_path / "registry.toml"
     path.write_text("one\n", encoding="utf-8")
     os.chown(path, 12_345, 12_346)
@@ -98,9 +99,9 @@ def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path, monkeypatch: py
 
 def test_what_cannot_be_read_is_not_edited(tmp_path: Path) -> None:
     path = tmp_path / "registry.toml"
-    for missing in (path, tmp_path / "none" / "registry.toml"):
+    for unreadable in (path, tmp_path / "none" / "registry.toml"):
         with pytest.raises(ConfigError, match="no such file"):
-            registryfiles.edit(missing, added)
+            registryfiles.edit(unreadable, added)
     assert list(tmp_path.iterdir()) == []
     path.write_bytes(b"\xff")
     with pytest.raises(ConfigError, match="UTF-8"):
