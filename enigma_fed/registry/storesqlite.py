@@ -51,6 +51,7 @@ _TABLES: Final = (
     "CREATE TABLE node (id INTEGER PRIMARY KEY, url TEXT NOT NULL UNIQUE) STRICT",
 )
 SCHEMA: Final = Schema(_APPLICATION_ID, migrations=(_TABLES,))
+_NODES: Final = "SELECT url FROM node ORDER BY id"
 _COUNT: Final = "SELECT coalesce(max(id), 0) FROM identity"
 """No row is ever deleted."""
 _FIND: Final = "SELECT sealed FROM identity WHERE id = ? AND blind = ?"
@@ -129,7 +130,6 @@ class SqliteStore:
             raise
         self._rest = AtRest(key)
         self._decoy = self._rest.seal(b"", bytes(_DECOY_BYTES), self._random(NONCE_BYTES))
-        self._nodes = self._listed()
 
     def _create(self, mark: bytes) -> None:
         """Write the empty database, its mark in it from the first instant."""
@@ -137,7 +137,7 @@ class SqliteStore:
         sqlitefile.create(self._path, Schema(_APPLICATION_ID, migrations=(marked,)), disk=self._disk)
 
     def _look(self, key: bytes) -> None:
-        """Whose database it is, and which row each handle has; raises what sqlitefile.check raises."""
+        """Whose database it is, which row each handle has, the nodes; raises what sqlitefile.check raises."""
         self._index = BlindIndex()
         try:
             with sqlitefile.reading(self._path) as connection:
@@ -145,6 +145,7 @@ class SqliteStore:
                 indexkey.check_mark(self._folder.path, key, None if found is None else found[0])
                 for row in connection.execute("SELECT id, blind FROM identity ORDER BY id"):
                     self._note(*row)
+                self._nodes = _urls(connection.execute(_NODES).fetchmany(registry_limits.NODES_KEPT))
         except StoreDamaged:
             sqlitefile.check(self._path, SCHEMA, disk=self._disk)  # may know better what is wrong
             raise
@@ -303,8 +304,7 @@ class SqliteStore:
             self._nodes = self._listed()
 
     def _listed(self) -> tuple[NodeUrl, ...]:
-        found = self._database.rows("SELECT url FROM node ORDER BY id", (), registry_limits.NODES_KEPT)
-        return tuple(url for (url,) in found)
+        return _urls(self._database.rows(_NODES, (), registry_limits.NODES_KEPT))
 
     @property
     def count(self) -> int:
@@ -329,6 +329,10 @@ def _asking(connection: Connection) -> Ask:
 def _place(blind: bytes, number: int) -> bytes:
     """Where an entry of a log belongs."""
     return blind + number.to_bytes(4, "big")
+
+
+def _urls(rows: Sequence[tuple[NodeUrl]]) -> tuple[NodeUrl, ...]:
+    return tuple(url for (url,) in rows)
 
 
 def _add_nodes(urls: Sequence[NodeUrl], most: int, connection: Connection) -> int:

@@ -254,6 +254,7 @@ async def test_invariant_5_the_failure_of_a_caller_that_has_gone_is_noticed(fold
         "UPDATE identity SET id = -id",
         "UPDATE identity SET id = id + 1 WHERE id = 2",
         "DELETE FROM identity WHERE id = 1",
+        "INSERT INTO node (url) VALUES (CAST(x'ff' AS TEXT))",
     ],
 )
 async def test_invariant_5_rows_that_are_none_of_ours_are_refused_at_the_start(
